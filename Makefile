@@ -1,0 +1,144 @@
+# librealjudge. `make help` lists every target.
+#
+#   make                        both libraries, the examples
+#   make demo                   the whole story on real photographs: PHOTOS=dir, your own;
+#                               DEMO=short, two minutes of it
+#   make test                   the tests; K=name runs one suite
+#   make SAN=address test       tests under a sanitizer (address, undefined, thread)
+#   make REAL=double test       tests in double precision (the gradient checks)
+#   make V=1                    print every command
+#
+# Objects live in build/<hash of compiler and flags>, so changing a flag never links old
+# objects; build/now points at the latest.
+
+VERSION := $(shell cat VERSION)
+SOVERSION := $(firstword $(subst ., ,$(VERSION)))
+
+CC      ?= cc
+AR      ?= ar
+PKG     ?= pkg-config
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
+SAN     ?=
+REAL    ?= float
+CFLAGS  ?= -O2 -g
+WERROR  ?=
+
+DEPS    := libpng libturbojpeg jansson
+TESTDEPS := check
+# Empty before `make setup` has run: then the compiler says which header is missing.
+DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) 2>/dev/null)
+DEPS_LIBS   := $(shell $(PKG) --libs $(DEPS) 2>/dev/null)
+TEST_CFLAGS  = $(shell $(PKG) --cflags $(TESTDEPS) 2>/dev/null)
+TEST_LIBS    = $(shell $(PKG) --libs $(TESTDEPS) 2>/dev/null)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla \
+	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC -ffp-contract=off \
+	-DRJ_REAL=$(REAL) -Iinclude -Ilib $(DEPS_CFLAGS) $(CFLAGS)
+LIBS := $(DEPS_LIBS) -lm -lpthread
+ifneq ($(SAN),)
+ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all)
+endif
+
+SRC := $(sort $(wildcard lib/*/*.c))
+KEY := $(shell printf '%s' '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' | cksum | cut -d' ' -f1)
+B   := build/$(KEY)
+OBJ := $(SRC:%.c=$(B)/%.o)
+A   := $(B)/librealjudge.a
+SO  := $(B)/librealjudge.so.$(VERSION)
+EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
+FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch]))
+TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
+
+# Quiet unless V=1: what is made, not how.
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+
+.PHONY: all lib examples test run-test check-house install uninstall clean help format setup \
+	demo run-demo docs dist deps
+all: lib examples ## library and examples
+lib: $(A) $(SO) ## the static and the shared library
+	@mkdir -p build && ln -sfn $(KEY) build/now
+examples: lib $(EXAMPLES) ## the example programs
+
+# What pkg-config said above was asked before `setup` installed anything, so the two that
+# need setup do their work in a make of their own.
+setup: ## install what is missing (apt-get), saying what and why
+	@CC='$(CC)' PKG='$(PKG)' .ci/setup
+demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
+	@$(MAKE) --no-print-directory run-demo
+test: setup ## run the tests; K=name runs one suite
+	@$(MAKE) --no-print-directory run-test
+deps:
+	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
+
+$(A): $(OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(SO): $(OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs) -Wl,-soname,librealjudge.so.$(SOVERSION) \
+	    $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+
+$(B)/%.o: %.c Makefile | deps
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+-include $(OBJ:.o=.d) $(TESTOBJ:.o=.d) $(EXAMPLES:=.d)
+
+# The fast kernels are compiled once per instruction set; cpu/isa.c picks at run time.
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+$(B)/lib/cpu/isa_avx2.o: EXTRA_CFLAGS = -mavx2 -mfma -ffp-contract=fast -fno-math-errno
+$(B)/lib/cpu/isa_avx512.o: EXTRA_CFLAGS = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -ffp-contract=fast -fno-math-errno
+endif
+
+# The examples see the public header only.
+$(B)/examples/%: examples/%.c $(A) Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) \
+	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(LIBS)
+
+$(TESTOBJ): EXTRA_CFLAGS = -Itest $(TEST_CFLAGS)
+$(B)/test/test: $(TESTOBJ) $(A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
+run-test: lib examples $(B)/test/test
+	@sh test/house/exitcode.sh $(A) $(SO) $(B)/test/test
+	$(B)/test/test $(if $(K),-k $(K))
+run-demo: lib examples
+	@PHOTOS='$(PHOTOS)' DEMO='$(DEMO)' sh examples/demo.sh $(B)/examples/demo
+check-house: lib $(B)/test/test ## rules a machine can check: layers, names, symbols, sizes, docs
+	@bad=0; for rule in test/house/*.sh; do \
+	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
+
+$(B)/realjudge.pc: realjudge.pc.in VERSION Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCDIR)|' \
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS)|' $< > $@
+install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/realjudge.h $(DESTDIR)$(INCDIR)/
+	install -m 644 $(A) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf librealjudge.so.$(VERSION) $(DESTDIR)$(LIBDIR)/librealjudge.so.$(SOVERSION)
+	ln -sf librealjudge.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/librealjudge.so
+	install -m 644 $(B)/realjudge.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(INCDIR)/realjudge.h $(DESTDIR)$(LIBDIR)/librealjudge.a \
+	    $(DESTDIR)$(LIBDIR)/librealjudge.so* $(DESTDIR)$(LIBDIR)/pkgconfig/realjudge.pc
+docs: ## build/man from the header, build/docs/ops.md from the ops' comments
+	@mkdir -p build/man/man3 build/docs
+	awk -v dir=build/man/man3 -f docs/man.awk include/realjudge.h
+	awk -f docs/ops.awk $(sort $(wildcard lib/op/*.c)) > build/docs/ops.md
+dist: ## build/librealjudge-VERSION.tar.gz of what git tracks
+	@mkdir -p build
+	git archive --prefix=librealjudge-$(VERSION)/ -o build/librealjudge-$(VERSION).tar.gz HEAD
+format: ## lay the code out by .clang-format
+	clang-format -i $(FORMATTED)
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,178 @@
+/* train.c: train a judge on a data set and say how it does on another part of it.
+ *
+ *     train --manifest data.tsv --split train --eval-split dev --out judge.safetensors
+ *
+ * What is left out has the default of rij_train_options; -1 switches a term off. */
+#include "show.h"
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+typedef struct job {
+    rij_train_options o;
+    const char *data, *out, *eval_split, *columns;
+    int quiet;
+} job;
+
+/* Options that set one field of rij_train_options. */
+enum kind { INT, NUMBER, TEXT };
+typedef struct field {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    const char *help;
+} field;
+#define FIELD(name, kind, member, help)                                                  \
+    {                                                                                    \
+        name, kind, offsetof(rij_train_options, member), help                            \
+    }
+static const field fields[] = {
+    FIELD("split", TEXT, split, "split of the manifest to train on (all of it)"),
+    FIELD("device", TEXT, device, "cpu or ref"),
+    FIELD("threads", INT, threads, "0: one per processor"),
+    FIELD("encoder", TEXT, encoder, "small, resnet18 or resnet50"),
+    FIELD("front", TEXT, front, "raw, median, npr or haar"),
+    FIELD("crop", INT, crop, "side of the native crop in pixels"),
+    FIELD("embedding", INT, embedding, "width of z"),
+    FIELD("steps1", INT, steps1, "steps of stage 1; -1: none"),
+    FIELD("steps2", INT, steps2, "steps of stage 2 at most"),
+    FIELD("batch1", INT, batch1, "images a step of stage 1"),
+    FIELD("batch2", INT, batch2, "images a step of stage 2"),
+    FIELD("rate1", NUMBER, rate1, "learning rate of stage 1 at batch 256"),
+    FIELD("rate2", NUMBER, rate2, "learning rate of stage 2"),
+    FIELD("optimiser", TEXT, optimiser, "adamw or sgd"),
+    FIELD("patience", INT, patience, "checks without gain before stopping; -1: off"),
+    FIELD("contrast", TEXT, contrast, "extended, soft or none"),
+    FIELD("lambda", NUMBER, lambda, "weight of the contrastive loss; -1: off"),
+    FIELD("traces", INT, traces, "natural traces; -1: none"),
+    FIELD("broken", NUMBER, broken, "trace-broken views per real view; -1: none"),
+    FIELD("forged", NUMBER, forged, "share of fakes forged from the batch; -1: none"),
+    FIELD("blended", NUMBER, blended, "share of those blended with their parent"),
+    FIELD("degraded", NUMBER, degraded, "share of views degraded; -1: none"),
+    FIELD("validation", NUMBER, validation, "share of groups kept for validation"),
+    FIELD("decide", TEXT, decide, "classifier, proximity or fused"),
+    FIELD("shuffle-labels", INT, shuffle_labels, "1: train on shuffled labels"),
+};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+static int usage(FILE *out, int status)
+{
+    fputs(
+        "train --manifest FILE | --data DIR  --out MODEL  [options]\n\n"
+        "  --seed N            of every random choice\n"
+        "  --eval-split NAME   judge this split afterwards, by generator (no: nothing)\n"
+        "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
+        "  --quiet             no progress\n",
+        out);
+    for (int i = 0; i < FIELDS; i++)
+        fprintf(out, "  --%-17s %s\n", fields[i].name, fields[i].help);
+    return status;
+}
+
+/* Returns 0, or 1 when the text is not a number. */
+static int set_field(job *j, const field *f, const char *text)
+{
+    void *at = (char *)&j->o + f->at;
+    char *end = NULL;
+
+    if (f->kind == TEXT) {
+        *(const char **)at = text;
+        return 0;
+    }
+    if (f->kind == INT)
+        *(int *)at = (int)strtol(text, &end, 10);
+    else
+        *(double *)at = strtod(text, &end);
+    if (end != text && *end == 0)
+        return 0;
+    fprintf(stderr, "train: --%s: '%s' is not a number\n", f->name, text);
+    return 1;
+}
+
+static int read_options(int argc, char **argv, job *j)
+{
+    struct option known[FIELDS + 9] = {{"manifest", required_argument, NULL, 'm'},
+                                       {"data", required_argument, NULL, 'd'},
+                                       {"out", required_argument, NULL, 'o'},
+                                       {"seed", required_argument, NULL, 's'},
+                                       {"eval-split", required_argument, NULL, 'e'},
+                                       {"columns", required_argument, NULL, 'c'},
+                                       {"quiet", no_argument, NULL, 'q'},
+                                       {"help", no_argument, NULL, 'h'}};
+    int letter;
+
+    for (int i = 0; i < FIELDS; i++)
+        known[8 + i] = (struct option){fields[i].name, required_argument, NULL, 1000 + i};
+    while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (letter == 'm' || letter == 'd')
+            j->data = optarg;
+        else if (letter == 'o')
+            j->out = optarg;
+        else if (letter == 's')
+            j->o.seed = strtoull(optarg, NULL, 10);
+        else if (letter == 'e')
+            j->eval_split = optarg;
+        else if (letter == 'c')
+            j->columns = optarg;
+        else if (letter == 'q')
+            j->quiet = 1;
+        else if (letter == 'h')
+            exit(usage(stdout, 0));
+        else if (letter < 1000 || set_field(j, &fields[letter - 1000], optarg) != 0)
+            return usage(stderr, 2);
+    }
+    return j->data && j->out && optind == argc ? 0 : usage(stderr, 2);
+}
+
+static int complain(void)
+{
+    fflush(stdout);
+    fprintf(stderr, "train: %s\n", rij_last_error());
+    return 1;
+}
+
+static int evaluate(const job *j, const rij_model *model)
+{
+    bar b = BAR_INIT;
+    rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
+    rij_evaluation *e = NULL;
+    rij_status status;
+
+    o.split = j->eval_split;
+    o.columns = j->columns;
+    o.progress = j->quiet ? NULL : show_progress;
+    o.user = &b;
+    status = rij_evaluate(model, j->data, &o, &e);
+    bar_end(&b);
+    if (status != RIJ_OK)
+        return complain();
+    show_table(e);
+    rij_evaluation_free(e);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const double start_s = seconds_now();
+    bar b = BAR_INIT;
+    job j = {.o = RIJ_TRAIN_OPTIONS_INIT, .columns = "native,jpeg75"};
+    rij_model *model = NULL;
+    rij_status status;
+    int failed;
+
+    if (read_options(argc, argv, &j) != 0)
+        return 2;
+    j.o.progress = j.quiet ? NULL : show_progress;
+    j.o.user = &b;
+    status = rij_train(j.data, &j.o, &model);
+    bar_end(&b);
+    if (status == RIJ_OK)
+        status = rij_model_save(model, j.out);
+    failed = status == RIJ_OK ? 0 : complain();
+    if (!failed)
+        printf("saved %s after %.0f s\n", j.out, seconds_now() - start_s);
+    if (!failed && j.eval_split)
+        failed = evaluate(&j, model);
+    rij_model_free(model);
+    return failed;
+}

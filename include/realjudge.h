@@ -1,0 +1,442 @@
+/* realjudge.h: tell photographs from generated images.
+ *
+ *     rij_model *model = NULL;
+ *     rij_verdict verdict;
+ *     if (rij_model_open("judge.safetensors", NULL, &model) != RIJ_OK ||
+ *         rij_predict_file(model, "photo.jpg", &verdict) != RIJ_OK) {
+ *         fprintf(stderr, "%s\n", rij_last_error());
+ *         return 1;
+ *     }
+ *     printf("%.3f\n", verdict.score);   // 0 = photograph, 1 = generated
+ *     rij_model_free(model);
+ *
+ * What is not in this file is not promised.
+ *
+ * Rules that hold for every function:
+ *   Failure    A function that can fail returns a rij_status. On failure its outputs
+ *              are untouched, a handle it would have made is NULL, what it was given
+ *              is as before, and rij_last_error() says why in one line.
+ *   Ownership  What rij_x_open or another maker gives, rij_x_free takes; NULL is fine
+ *              there. Pointers passed in are borrowed for the call and copied where
+ *              they are kept. Pointers handed out belong to the handle they came from.
+ *   Threads    A `const rij_model *` may be shared by any number of threads. Any other
+ *              handle belongs to one thread at a time. The library has no globals but
+ *              the thread's own last error, and no initialisation.
+ *   Units      Sides are pixels, sizes bytes, times seconds, probabilities 0..1,
+ *              logarithms natural. Text is UTF-8; paths are what the system takes.
+ *   Manners    The library never prints, exits or aborts. */
+#ifndef REALJUDGE_H
+#define REALJUDGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 1. Version ------------------------------------------------------------------ */
+
+#define RIJ_VERSION_MAJOR 0
+#define RIJ_VERSION_MINOR 1
+#define RIJ_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#    define RIJ_API __attribute__((visibility("default")))
+#    define RIJ_MUST_USE __attribute__((warn_unused_result))
+#else
+#    define RIJ_API
+#    define RIJ_MUST_USE
+#endif
+
+/* Version of the library in use, such as "0.1.0". It equals the three macros above
+ * unless the header and the library come from different releases. Never NULL, never
+ * freed. Since 0.1. */
+RIJ_API const char *rij_version(void);
+
+/* ---- 2. Status ------------------------------------------------------------------- */
+
+/* Numbers never change and are never reused; new ones join the family they belong to.
+ * 1x the caller, 2x files, 3x resources, 4x numbers. */
+#define RIJ_STATUS_MAP(X)                                                                \
+    X(OK, 0, "success")                                                                  \
+    X(E_ARGUMENT, 10, "an argument is not allowed")                                      \
+    X(E_SHAPE, 11, "array sizes do not fit together")                                    \
+    X(E_CANCELLED, 12, "the progress callback asked to stop")                            \
+    X(E_FILE, 20, "a file could not be opened, read or written")                         \
+    X(E_IMAGE, 21, "a file is not an image this build can decode")                       \
+    X(E_MODEL, 22, "a model file is damaged or of a newer format")                       \
+    X(E_DATA, 23, "a data set cannot be used as it is")                                  \
+    X(E_MEMORY, 30, "memory ran out")                                                    \
+    X(E_DEVICE, 31, "the compute device failed or is absent")                            \
+    X(E_DIVERGED, 40, "the loss is no longer a finite number")
+
+typedef enum rij_status {
+#define X(name, number, text) RIJ_##name = number,
+    RIJ_STATUS_MAP(X)
+#undef X
+} rij_status;
+
+/* Name of a status, such as "RIJ_E_SHAPE"; "RIJ_UNKNOWN" for a number that is none.
+ * Never NULL, never freed. Since 0.1. */
+RIJ_API const char *rij_status_name(rij_status status);
+
+/* Why the last call on this thread failed, in one English line of at most 255 bytes:
+ * which file, which sizes. Meaningful only right after a status other than RIJ_OK;
+ * valid until this thread's next call. Never NULL, never freed. Since 0.1. */
+RIJ_API const char *rij_last_error(void);
+
+/* ---- 3. Types -------------------------------------------------------------------- */
+
+/* A trained judge: network, natural traces, decision rule, preprocessing. */
+typedef struct rij_model rij_model;
+
+/* Figures of one evaluation. */
+typedef struct rij_evaluation rij_evaluation;
+
+/* Pixels in memory: 8-bit red, green, blue, rows top to bottom. */
+typedef struct rij_image {
+    int width;          /* pixels, 1..16384 */
+    int height;         /* pixels, 1..16384 */
+    size_t stride;      /* bytes from one row to the next, at least 3 * width */
+    const uint8_t *rgb; /* the first row; borrowed */
+} rij_image;
+
+/* What the judge says of one image. */
+typedef struct rij_verdict {
+    double score;      /* probability that the image was generated, 0..1 */
+    double margin;     /* the same in logits; 0 is the frozen threshold, > 0 generated */
+    double classifier; /* S_cls: logit of the classifier, before calibration */
+    double proximity;  /* S_prox = -max_m z . t_m, -1..1: far from the natural traces */
+    int generated;     /* 1 if margin > 0, else 0 */
+    int crops;         /* crops that were judged and averaged */
+} rij_verdict;
+
+/* One message of a long call. Numbers that do not apply are 0. */
+typedef struct rij_progress {
+    const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "calibrate",
+                            "evaluate"; never NULL */
+    const char *note;    /* a line for a person (a file left out and why), or NULL */
+    int64_t step;        /* steps done in this phase */
+    int64_t steps;       /* steps this phase has */
+    double images_s;     /* images per second, over this phase */
+    double eta_s;        /* seconds this phase still needs, by its speed so far */
+    double rate;         /* learning rate */
+    double loss;         /* mean total loss since the last message of this phase */
+    double loss_part[3]; /* stage 1: L_hom, L_het, L_dec; stage 2: L_cls, contrast, 0 */
+    double cosine;       /* stage 1: mean pairwise cosine of z_hom (1: collapsed) */
+    double rank;         /* stage 1: effective rank of z_hom before normalisation */
+    double spread;       /* stage 1: smallest standard deviation of a dimension */
+    double auc;          /* AUC on the validation part: by traces alone in stage 1 */
+} rij_progress;
+
+/* Called now and then by a long call, on the calling thread. `progress` is valid during
+ * the call. Return 0 to go on; anything else stops with RIJ_E_CANCELLED. */
+typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
+
+/* ---- 4. Predict ------------------------------------------------------------------ */
+
+/* Judge one image file.
+ *
+ *     margin = a S + b,   score = 1 / (1 + exp(-margin))
+ *
+ * S is what the model decides by (its classifier's logit, the proximity to the natural
+ * traces, or both), the mean over native crops that cover the image (docs/math.md);
+ * a and b were fitted on validation images. The image is never resized. A side shorter
+ * than the model's crop is extended by reflection.
+ *
+ * model    Borrowed; any number of threads may judge with one model at the same time.
+ * path     PNG or JPEG, told apart by content, not by name. Sides 8 to 16384 pixels, at
+ *          most 100 million pixels and 256 MiB of file. 16-bit PNG is rounded to 8 bits,
+ * alpha is dropped, grey becomes RGB, CMYK JPEG is refused, EXIF orientation is applied.
+ * verdict  Written only on RIJ_OK.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT  a pointer is NULL
+ *   RIJ_E_FILE      the file cannot be read or is too large
+ *   RIJ_E_IMAGE     it is not PNG or JPEG, is damaged, or a side is out of range
+ *   RIJ_E_MODEL     the model's numbers overflow on this image
+ *   RIJ_E_MEMORY    scratch ran out
+ *   RIJ_E_DEVICE    the device failed; the model itself is unharmed
+ *
+ * Since 0.1. See rij_predict() for pixels already in memory. */
+RIJ_API RIJ_MUST_USE rij_status rij_predict_file(const rij_model *model, const char *path,
+                                                 rij_verdict *verdict);
+
+/* Judge pixels already in memory, as rij_predict_file() does once it has decoded. Give
+ * the pixels as they were decoded: resizing or sharpening first changes what is judged.
+ *
+ * image    Sides 8 to 16384, at most 100 million pixels; borrowed for the call.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT  a pointer is NULL, a side is out of range or the stride too small
+ *   RIJ_E_MODEL     the model's numbers overflow on this image
+ *   RIJ_E_MEMORY    scratch ran out
+ *   RIJ_E_DEVICE    the device failed; the model itself is unharmed
+ *
+ * Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_predict(const rij_model *model,
+                                            const rij_image *image, rij_verdict *verdict);
+
+/* ---- 5. Model -------------------------------------------------------------------- */
+
+typedef struct rij_open_options {
+    size_t size;        /* set by RIJ_OPEN_OPTIONS_INIT */
+    const char *device; /* "cpu" (default) or "ref", the plain loops of the formulas */
+    int threads; /* 0: one per processor; at most 256. Results do not depend on it */
+} rij_open_options;
+
+#define RIJ_OPEN_OPTIONS_INIT                                                            \
+    {                                                                                    \
+        sizeof(rij_open_options), NULL, 0                                                \
+    }
+
+/* Open a model file (safetensors; docs/model_file.md).
+ *
+ * Every tensor, offset and option in it is checked, and the self-test image stored in
+ * it is judged again: a file whose verdict differs from the stored one is refused.
+ *
+ * options  NULL for the defaults.
+ * model    Free it with rij_model_free(). NULL on failure.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT  path or model is NULL, or an option is not allowed
+ *   RIJ_E_FILE      the file cannot be read
+ *   RIJ_E_MODEL     it is no model of ours, damaged, or of a newer format
+ *   RIJ_E_MEMORY    memory ran out
+ *   RIJ_E_DEVICE    there is no such device
+ *
+ * Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_model_open(const char *path,
+                                               const rij_open_options *options,
+                                               rij_model **model);
+
+/* Write a model to a file: beside it first, synced, then renamed over it, so that a
+ * full disk or a killed process never leaves half a model under `path`.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL), RIJ_E_FILE (the file cannot be
+ * written; what was there before still is), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_model_save(const rij_model *model, const char *path);
+
+/* Describe a model in English lines for a person: network, parameters, data it was
+ * trained on, decision rule, threshold, figures on its validation part.
+ *
+ * text, size  Buffer of the caller; always terminated if size > 0, cut if too small.
+ *
+ * Returns the length of the whole description in bytes without the terminator, as
+ * snprintf does; 0 if model is NULL. Since 0.1. */
+RIJ_API size_t rij_model_describe(const rij_model *model, char *text, size_t size);
+
+/* Free a model and all it holds. NULL is fine. No thread may be using it. Since 0.1. */
+RIJ_API void rij_model_free(rij_model *model);
+
+/* ---- 6. Train -------------------------------------------------------------------- */
+
+/* How a model is trained. Fill it with RIJ_TRAIN_OPTIONS_INIT, then set what should
+ * differ. A zero (or NULL) means the default, which rij_train_options_resolve() shows.
+ * A negative number switches a term off where "off" is said. Symbols as in docs/math.md.
+ */
+typedef struct rij_train_options {
+    size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
+    const char *device; /* "cpu" (default) or "ref" */
+    int threads;        /* 0: one per processor; at most 256. Same bits for any number */
+    uint64_t seed;      /* of every random choice; 0 is a seed like any other */
+    /* data */
+    const char *split;   /* which split of the manifest trains; NULL: all of it */
+    double validation;   /* share of groups kept for validation, 0.02..0.5 (0.1) */
+    int min_images;      /* fewest usable images per class (16) */
+    int64_t cache_bytes; /* memory for decoded images (1 GiB); off: decode each time */
+    int shuffle_labels;  /* 1: train on shuffled labels, to unmask a leak (0) */
+    /* views */
+    int crop;               /* side of the native crop, 32..512, multiple of 16 (96) */
+    double degraded;        /* share of views degraded, 0..1 (0.5); off */
+    int jpeg_min, jpeg_max; /* JPEG quality of a degraded view, 1..100 (60, 98) */
+    double blur_max;        /* Gaussian sigma, pixels (1.2) */
+    double noise_max;       /* standard deviation, grey levels (6) */
+    double resize_min;      /* down to this factor and back up, 0.1..1 (0.6) */
+    double forged;          /* share of fakes replaced by forged children of the batch's
+                               own photographs, cropped and degraded alike (0.65); off */
+    double blended; /* share of forged children blended with their parent (0); off */
+    /* network */
+    const char
+        *encoder; /* "small" (default, about 1 M parameters), "resnet18", "resnet50" */
+    const char *front; /* "raw", "median", "npr", "haar" (default) */
+    int embedding;     /* width d of z_hom, z_het and z, 8..1024 (128) */
+    /* stage 1: natural traces, real images only */
+    int batch1;          /* images a step, two views each, 4..4096 (32) */
+    int steps1;          /* optimiser steps (200); off: no stage 1, random start */
+    double rate1;        /* SGD learning rate at batch 256 (0.05) */
+    double l_het, l_dec; /* weights of L_het (1) and L_dec (0.1); off */
+    double broken;       /* trace-broken views per real view, 0..1 (0.5); off */
+    int traces;          /* H natural traces, 1..256 (1); off: plain SupCon in stage 2 */
+    /* stage 2: detector, real and fake images */
+    int batch2;            /* images a step, two views each, 4..4096 (32) */
+    int steps2;            /* optimiser steps at most (600) */
+    double rate2;          /* learning rate (1e-3) */
+    const char *optimiser; /* "adamw" (default), "sgd" (momentum 0.9) */
+    double weight_decay;   /* (1e-2 with adamw, 1e-4 with sgd); off */
+    double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
+    int patience;          /* validation checks without gain before stopping (6); off */
+    const char *contrast;  /* "extended" (v1), "soft" (v2, default), "none" */
+    double lambda;         /* weight of the contrastive loss (1); off */
+    double tau, tau_s;     /* temperatures (0.1, 0.2), at least 0.02 */
+    double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
+    double rho;         /* weight of the traces as anchors (0.2); off */
+    /* decision */
+    const char *decide; /* "classifier" (default), "proximity", "fused" */
+    /* messages */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;               /* handed to progress */
+} rij_train_options;
+
+#define RIJ_TRAIN_OPTIONS_INIT                                                           \
+    {                                                                                    \
+        sizeof(rij_train_options)                                                        \
+    }
+
+/* Replace every zero and NULL by the default it stands for and check every field;
+ * strings then point at static text. Called by rij_train() on a copy of its options.
+ *
+ * Returns RIJ_OK; RIJ_E_ARGUMENT: options is NULL, its size is not one this library
+ * knows, or a field is not allowed (the message names the field and its range);
+ * RIJ_E_DEVICE: there is no such device. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *options);
+
+/* Train a judge from real and generated images.
+ *
+ * data     One of: a TSV manifest, whose first line names its columns (path and label,
+ *          real or fake, must be there; generator, split, group, source and parent may
+ *          be; other columns are ignored; paths count from the manifest's folder); or a
+ *          folder tree, real/... and fake/GENERATOR/..., or .../0_real and .../1_fake.
+ *          Images of one `group` never part between training and validation; `parent`
+ *          is the path of the real image a fake was made from, and makes pairs.
+ *          Unusable images are reported to options->progress as notes and left out.
+ * options  NULL for the defaults.
+ * model    The new model, on the CPU, ready to judge. NULL on failure.
+ *
+ * Without generated images in `data` the fakes are forged children of the batch's own
+ * photographs (options->forged then counts as 1).
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
+ *   RIJ_E_CANCELLED  the progress callback asked to stop
+ *   RIJ_E_FILE       the manifest or folder cannot be read
+ *   RIJ_E_DATA       no real images, too few usable ones, a column is missing, a label
+ *                    is neither real nor fake, or a group lies in two splits
+ *   RIJ_E_MEMORY     memory ran out
+ *   RIJ_E_DEVICE     there is no such device
+ *   RIJ_E_DIVERGED   the loss is no longer finite: step and rate are in the message
+ *
+ * Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
+                                          const rij_train_options *options,
+                                          rij_model **model);
+
+/* ---- 7. Evaluate ----------------------------------------------------------------- */
+
+typedef struct rij_evaluate_options {
+    size_t size;              /* set by RIJ_EVALUATE_OPTIONS_INIT */
+    const char *split;        /* which split of the manifest; NULL: all of it */
+    const char *columns;      /* comma-separated ways both classes are sent through before
+                                 they are judged; NULL: "native". native, jpegQ (Q 1..100),
+                                 blurS (sigma 0.1..8), noiseS (levels 0.1..64), resizeF
+                                 (factor 0.1..1, down and back up) */
+    const char *only;         /* comma-separated generators; NULL: all */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;
+} rij_evaluate_options;
+
+#define RIJ_EVALUATE_OPTIONS_INIT                                                        \
+    {                                                                                    \
+        sizeof(rij_evaluate_options), NULL, NULL, NULL, NULL, NULL                       \
+    }
+
+/* Figures of one generator (against all real images judged) under one column. Positive
+ * is fake; a higher margin is more fake. docs/math.md defines each. */
+typedef struct rij_evaluation_row {
+    const char *generator; /* "mAP" (means over generators) or "POOLED" in the last rows;
+                              valid while the evaluation lives */
+    const char *column;    /* as named in the options */
+    int n_real, n_fake;    /* images judged */
+    double ap;             /* average precision, ties grouped */
+    double ap_equal;   /* the same with reals weighted n_fake / n_real: chance is 0.5 */
+    double auc;        /* area under the ROC curve, ties one half */
+    double racc, facc; /* share of reals, of fakes right at the model's threshold */
+    double eer;        /* equal error rate */
+    double tpr5;       /* true positives at 5 % false alarms, threshold of these reals */
+} rij_evaluation_row;
+
+/* Judge a data set and compute its figures.
+ *
+ * data        As for rij_train(). Unusable images are noted, counted and left out.
+ * options     NULL for the defaults.
+ * evaluation  Free it with rij_evaluation_free(). NULL on failure. Rows: per column one
+ *             for each generator, then "mAP", then "POOLED".
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (also a column or a generator that is unknown),
+ * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable), RIJ_E_MEMORY,
+ * RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as rij_predict(). Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluate(const rij_model *model, const char *data,
+                                             const rij_evaluate_options *options,
+                                             rij_evaluation **evaluation);
+
+/* Number of rows; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation);
+
+/* One row, 0 <= index < rows. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_row_at(const rij_evaluation *evaluation,
+                                                      int index, rij_evaluation_row *row);
+
+/* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);
+
+/* Free an evaluation. NULL is fine. Since 0.1. */
+RIJ_API void rij_evaluation_free(rij_evaluation *evaluation);
+
+/* ---- 8. Forge -------------------------------------------------------------------- */
+
+typedef struct rij_forge_options {
+    size_t size;              /* set by RIJ_FORGE_OPTIONS_INIT */
+    const char *device;       /* as in rij_train_options */
+    int threads;              /* as in rij_train_options */
+    uint64_t seed;            /* of every random choice */
+    const char *families;     /* comma-separated; NULL: all nine. Trained auto-encoders by
+                                 decoder: deconv, nearest, bilinear, shuffle; fixed operators
+                                 with restored spectrum: fixed-nearest, fixed-bilinear,
+                                 fixed-bicubic, fixed-zero, fixed-median */
+    int crop;                 /* side of the parents cut from each photograph, 32..1024,
+                                 multiple of 16 (160) */
+    int crops;                /* parents per photograph at most, 1..1000 (16) */
+    int steps;                /* training steps of each trained family, from 2 (400) */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;
+} rij_forge_options;
+
+#define RIJ_FORGE_OPTIONS_INIT                                                           \
+    {                                                                                    \
+        sizeof(rij_forge_options), NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL                 \
+    }
+
+/* Make generated images from real photographs: parents are cut natively, auto-encoders
+ * are trained on them with this library, and each child is written beside its parent,
+ * equal in content, size and format, so that only the synthesis differs (docs/math.md).
+ *
+ * photos   Folder tree of photographs, PNG or JPEG; unusable ones are noted, left out.
+ * out      Folder to make or fill: real/N.png, fake/FAMILY/N.png and manifest.tsv,
+ *          which is written last. Children of one photograph share its group. Files of
+ *          those names are replaced.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT   a pointer is NULL or an option is not allowed
+ *   RIJ_E_CANCELLED  the progress callback asked to stop
+ *   RIJ_E_FILE       photos cannot be read, or out cannot be written
+ *   RIJ_E_DATA       no usable photograph
+ *   RIJ_E_MEMORY, RIJ_E_DEVICE, RIJ_E_DIVERGED   as rij_train()
+ * On failure images already written stay, the manifest is not. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_forge(const char *photos, const char *out,
+                                          const rij_forge_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

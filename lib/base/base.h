@@ -1,0 +1,155 @@
+/* base.h: what every other file may use. Includes nothing of ours but the public header.
+ */
+#ifndef RJ_BASE_H
+#define RJ_BASE_H
+
+#include "realjudge.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef RJ_REAL
+#    define RJ_REAL float
+#endif
+typedef RJ_REAL rj_real; /* float; double where gradients are checked */
+
+#define RJ_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+#define RJ_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define RJ_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* ---- status.c --------------------------------------------------------------------- */
+
+/* Note why, for rij_last_error(), and hand the status on. */
+rij_status rj_fail(rij_status status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define RJ_TRY(call)                                                                     \
+    do {                                                                                 \
+        const rij_status rj_status_ = (call);                                            \
+        if (rj_status_ != RIJ_OK)                                                        \
+            return rj_status_;                                                           \
+    } while (0)
+
+/* The same where a `done:` label cleans up and `status` is returned from there. */
+#define RJ_TRY_DONE(call)                                                                \
+    do {                                                                                 \
+        status = (call);                                                                 \
+        if (status != RIJ_OK)                                                            \
+            goto done;                                                                   \
+    } while (0)
+
+#define RJ_REQUIRE(condition, status, ...)                                               \
+    do {                                                                                 \
+        if (!(condition))                                                                \
+            return rj_fail((status), __VA_ARGS__);                                       \
+    } while (0)
+
+/* ---- memory.c --------------------------------------------------------------------- */
+
+/* Zeroed memory for n things of `each` bytes, 64-byte aligned, or NULL: the product is
+ * checked. Counted, and subject to rj_memory_fail_at(). */
+void *rj_alloc(size_t n, size_t each);
+void rj_free(void *memory); /* NULL is fine */
+/* A copy of a string, or NULL. */
+char *rj_strdup(const char *text);
+/* Grow an array to hold at least `need` elements: doubles, keeps what is there, zeroes
+ * the new part. On failure the array is as it was. */
+rij_status rj_grow(void **array, int *room, int need, size_t each);
+
+/* For tests: let the n-th allocation from now fail (0: none). Returns how many
+ * allocations were made since the last call. One counter for the process. */
+long rj_memory_fail_at(long n);
+/* Allocations not freed yet, for leak tests. */
+long rj_memory_live(void);
+
+/* An arena hands out memory that lives until the next reset. It grows by blocks on
+ * first use; reset merges them into one, so a repeated job allocates nothing. Blocks of
+ * 2 MiB and more ask the system for huge pages. */
+typedef struct rj_block {
+    struct rj_block *next;
+    size_t size, used;
+    _Alignas(64) unsigned char bytes[];
+} rj_block;
+
+typedef struct rj_arena {
+    rj_block *first; /* newest block */
+    size_t total;    /* bytes handed out since the last reset */
+    size_t peak;     /* most ever handed out between two resets */
+} rj_arena;
+
+/* n things of `each` bytes, zeroed, 64-byte aligned; NULL when memory ran out. */
+void *rj_arena_take(rj_arena *arena, size_t n, size_t each);
+void rj_arena_reset(rj_arena *arena);
+void rj_arena_free(rj_arena *arena);
+
+/* ---- random.c --------------------------------------------------------------------- */
+
+/* Philox 4x32-10 (Salmon et al. 2011): number i of stream s of seed k, the same on every
+ * machine and device, whoever asks and whenever. A generator is just those three. */
+typedef struct rj_random {
+    uint64_t seed, stream, index;
+} rj_random;
+
+/* What streams are for; the low 48 bits are free for the user's own counter. */
+enum rj_stream {
+    RJ_STREAM_INIT = 1,
+    RJ_STREAM_SPLIT,
+    RJ_STREAM_ORDER,
+    RJ_STREAM_VIEW,
+    RJ_STREAM_FORGE,
+    RJ_STREAM_KMEANS,
+    RJ_STREAM_TEST,
+    RJ_STREAM_EVALUATE
+};
+/* The generator itself: ten rounds on a counter under a key. */
+void rj_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+rj_random rj_random_start(uint64_t seed, enum rj_stream purpose, uint64_t counter);
+uint64_t rj_random_bits(rj_random *r);                           /* 64 random bits */
+double rj_random_uniform(rj_random *r, double low, double high); /* [low, high) */
+int rj_random_below(rj_random *r, int n);                        /* 0 .. n-1, n >= 1 */
+double rj_random_normal(rj_random *r);                           /* mean 0, deviation 1 */
+void rj_random_shuffle(rj_random *r, int *items, int n);         /* Fisher-Yates */
+uint64_t rj_hash(const void *bytes, size_t n, uint64_t seed);    /* FNV-1a, mixed */
+
+/* ---- pool.c ----------------------------------------------------------------------- */
+
+enum { RJ_MAX_THREADS = 256 };
+typedef struct rj_pool rj_pool;
+
+/* threads 1..256 (0: one per processor); the caller's thread counts as one of them. */
+rij_status rj_pool_new(int threads, rj_pool **pool);
+void rj_pool_free(rj_pool *pool);
+int rj_pool_threads(const rj_pool *pool);
+
+/* One piece of a job: `index` 0..n-1, `worker` 0..threads-1 (for scratch). */
+typedef rij_status (*rj_piece)(void *job, int index, int worker);
+
+/* Run all pieces and wait. Pieces run in any order, so each must write only its own
+ * part, and the division into pieces must not depend on the number of threads: then
+ * results do not either. The failure of the lowest index is returned, its message in
+ * the caller's thread. A pool that is busy with another thread's job runs this one in
+ * the calling thread. */
+rij_status rj_parallel_for(rj_pool *pool, int n, rj_piece piece, void *job);
+
+/* ---- file.c ----------------------------------------------------------------------- */
+
+/* Whole file, with a zero byte behind it; refused above `limit` bytes. *bytes is freed
+ * with rj_free(). RIJ_E_FILE (with the system's reason) or RIJ_E_MEMORY. */
+rij_status rj_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *n);
+/* Write beside, sync, rename: `path` holds either what it held or all of this. */
+rij_status rj_file_write(const char *path, const void *bytes, size_t n);
+rij_status rj_folder_make(const char *path); /* with its parents; fine if it is there */
+/* dir/name into `out` (size bytes); RIJ_E_FILE when too long. An absolute name stands. */
+rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size);
+/* Every regular file below dir, sorted by path (bytewise), so order is the same
+ * everywhere; links are followed, hidden names left out. Freed by rj_list_free(). */
+typedef struct rj_list {
+    char **path;
+    int n, room;
+} rj_list;
+rij_status rj_folder_list(const char *dir, rj_list *list);
+void rj_list_free(rj_list *list);
+double rj_now_s(void); /* monotonic clock */
+
+#endif

@@ -1,0 +1,227 @@
+/* file.c: whole files in and out, and folders. Writing goes beside, syncs, renames. */
+#include "base/base.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096, DEEPEST = 32 };
+
+/* Read n bytes or fail; `bytes` holds n + 1, so a file that has grown is noticed. */
+static rij_status read_all(int fd, const char *path, unsigned char *bytes, size_t n)
+{
+    size_t have = 0;
+
+    while (have <= n) {
+        const ssize_t got = read(fd, bytes + have, n + 1 - have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        RJ_REQUIRE(got >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    RJ_REQUIRE(have == n, RIJ_E_FILE, "%s: changed while it was read", path);
+    bytes[n] = 0;
+    return RIJ_OK;
+}
+
+rij_status rj_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *n)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    unsigned char *memory = NULL;
+    rij_status status = RIJ_OK;
+    struct stat s;
+
+    RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &s) != 0)
+        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(s.st_mode))
+        status = rj_fail(RIJ_E_FILE, "%s: not a regular file", path);
+    else if ((uintmax_t)s.st_size > limit)
+        status = rj_fail(RIJ_E_FILE, "%s: %jd bytes are more than the limit of %zu", path,
+                         (intmax_t)s.st_size, limit);
+    else if (!(memory = rj_alloc((size_t)s.st_size + 1, 1)))
+        status = rj_fail(RIJ_E_MEMORY, "%s: no memory for %jd bytes", path,
+                         (intmax_t)s.st_size);
+    else
+        status = read_all(fd, path, memory, (size_t)s.st_size);
+    close(fd);
+    if (status != RIJ_OK) {
+        rj_free(memory);
+        return status;
+    }
+    *bytes = memory;
+    *n = (size_t)s.st_size;
+    return RIJ_OK;
+}
+
+static rij_status write_all(int fd, const char *path, const unsigned char *bytes,
+                            size_t n)
+{
+    while (n > 0) {
+        const ssize_t put = write(fd, bytes, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        RJ_REQUIRE(put >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+        bytes += put;
+        n -= (size_t)put;
+    }
+    RJ_REQUIRE(fsync(fd) == 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    return RIJ_OK;
+}
+
+/* Make the rename itself last: sync the folder. Not every file system can; then the
+ * name may be lost in a power cut, never the contents. */
+static void sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_BYTES] = ".";
+    int fd;
+
+    if (slash)
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+}
+
+rij_status rj_file_write(const char *path, const void *bytes, size_t n)
+{
+    char beside[PATH_BYTES];
+    rij_status status;
+    mode_t mask;
+    int fd;
+
+    RJ_REQUIRE(strlen(path) + 8 < sizeof beside, RIJ_E_FILE,
+               "%.100s..: the name is too long", path);
+    snprintf(beside, sizeof beside, "%s.XXXXXX", path);
+    fd = mkostemp(beside, O_CLOEXEC);
+    RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    mask = umask(0);
+    umask(mask);
+    status = write_all(fd, path, bytes, n);
+    if (status == RIJ_OK && fchmod(fd, 0666 & ~mask) != 0)
+        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    if (close(fd) != 0 && status == RIJ_OK)
+        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    if (status == RIJ_OK && rename(beside, path) != 0)
+        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    if (status != RIJ_OK)
+        unlink(beside);
+    else
+        sync_folder_of(path);
+    return status;
+}
+
+rij_status rj_folder_make(const char *path)
+{
+    char part[PATH_BYTES];
+    struct stat s;
+
+    RJ_REQUIRE(strlen(path) < sizeof part, RIJ_E_FILE, "%.100s..: the name is too long",
+               path);
+    snprintf(part, sizeof part, "%s", path);
+    for (char *p = part + 1; *p; p++)
+        if (*p == '/') {
+            *p = 0;
+            (void)mkdir(part, 0777); // the last one tells whether it worked
+            *p = '/';
+        }
+    if (mkdir(part, 0777) == 0 || (stat(part, &s) == 0 && S_ISDIR(s.st_mode)))
+        return RIJ_OK;
+    return rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+}
+
+rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size)
+{
+    const size_t n = strlen(dir);
+    const char *slash = n > 0 && dir[n - 1] != '/' ? "/" : "";
+    const int length = name[0] == '/' || n == 0
+                           ? snprintf(out, size, "%s", name)
+                           : snprintf(out, size, "%s%s%s", dir, slash, name);
+
+    RJ_REQUIRE(length >= 0 && (size_t)length < size, RIJ_E_FILE,
+               "%.100s/..: the name is too long", dir);
+    return RIJ_OK;
+}
+
+static rij_status list_add(rj_list *list, const char *path)
+{
+    char *copy;
+
+    RJ_TRY(rj_grow((void **)&list->path, &list->room, list->n + 1, sizeof *list->path));
+    copy = rj_strdup(path);
+    RJ_REQUIRE(copy, RIJ_E_MEMORY, "no memory for the name %s", path);
+    list->path[list->n++] = copy;
+    return RIJ_OK;
+}
+
+static rij_status list_below(const char *dir, int depth, rj_list *list)
+{
+    DIR *open_dir = opendir(dir);
+    rij_status status = RIJ_OK;
+    char path[PATH_BYTES];
+
+    RJ_REQUIRE(open_dir, RIJ_E_FILE, "%s: %s", dir, strerror(errno));
+    for (const struct dirent *e = readdir(open_dir); e && status == RIJ_OK;
+         e = readdir(open_dir)) {
+        struct stat s;
+        if (e->d_name[0] == '.')
+            continue;
+        status = rj_path_join(dir, e->d_name, path, sizeof path);
+        if (status != RIJ_OK || stat(path, &s) != 0)
+            continue; // a link to nothing is no file
+        if (S_ISREG(s.st_mode))
+            status = list_add(list, path);
+        else if (S_ISDIR(s.st_mode) && depth < DEEPEST)
+            status = list_below(path, depth + 1, list);
+        else if (S_ISDIR(s.st_mode))
+            status = rj_fail(RIJ_E_FILE, "%s: more than %d folders deep", path, DEEPEST);
+    }
+    closedir(open_dir);
+    return status;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+rij_status rj_folder_list(const char *dir, rj_list *list)
+{
+    rj_list found = {0};
+    const rij_status status = list_below(dir, 0, &found);
+
+    if (status != RIJ_OK) {
+        rj_list_free(&found);
+        return status;
+    }
+    if (found.n > 0)
+        qsort(found.path, (size_t)found.n, sizeof *found.path, by_bytes);
+    *list = found;
+    return RIJ_OK;
+}
+
+void rj_list_free(rj_list *list)
+{
+    for (int i = 0; i < list->n; i++)
+        rj_free(list->path[i]);
+    rj_free(list->path);
+    *list = (rj_list){0};
+}
+
+double rj_now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}

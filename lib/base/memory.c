@@ -1,0 +1,160 @@
+/* memory.c: the only file that asks the system for memory. Every allocation is counted
+ * and can be made to fail, so that tests can walk through each of them. */
+#include "base/base.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { ALIGN = 64, HUGE_BYTES = 2 << 20, SMALLEST_BLOCK = 64 << 10 };
+
+// For tests only: how many allocations until one fails, how many were made, how many
+// live.
+static atomic_long until_failure, made, live;
+
+/* Is this the allocation that has to fail? */
+static bool refused(void)
+{
+    atomic_fetch_add(&made, 1);
+    if (atomic_load(&until_failure) <= 0)
+        return false;
+    return atomic_fetch_sub(&until_failure, 1) == 1;
+}
+
+/* Bytes of n things of `each` bytes, rounded up to ALIGN; 0 if that is no size. */
+static size_t bytes_of(size_t n, size_t each)
+{
+    size_t bytes = 0;
+
+    if (__builtin_mul_overflow(n, each, &bytes) || bytes > (SIZE_MAX >> 2))
+        return 0;
+    return RJ_MAX((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1), (size_t)ALIGN);
+}
+
+void *rj_alloc(size_t n, size_t each)
+{
+    const size_t bytes = bytes_of(n, each);
+    void *memory;
+
+    if (refused() || !bytes)
+        return NULL;
+    if (bytes >= HUGE_BYTES) {
+        memory = aligned_alloc(HUGE_BYTES,
+                               (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1));
+        if (memory)
+            madvise(memory, bytes, MADV_HUGEPAGE);
+    } else {
+        memory = aligned_alloc(ALIGN, bytes);
+    }
+    if (!memory)
+        return NULL;
+    atomic_fetch_add(&live, 1);
+    return memset(memory, 0, bytes);
+}
+
+void rj_free(void *memory)
+{
+    if (memory)
+        atomic_fetch_sub(&live, 1);
+    free(memory);
+}
+
+char *rj_strdup(const char *text)
+{
+    const size_t n = strlen(text) + 1;
+    char *copy = rj_alloc(n, 1);
+
+    return copy ? memcpy(copy, text, n) : NULL;
+}
+
+rij_status rj_grow(void **array, int *room, int need, size_t each)
+{
+    const int most = 1 << 30;
+    int more = RJ_MAX(*room, 8);
+    void *bigger;
+
+    if (need <= *room)
+        return RIJ_OK;
+    RJ_REQUIRE(need <= most, RIJ_E_MEMORY, "an array of %d elements is too long", need);
+    while (more < need)
+        more *= 2;
+    bigger = rj_alloc((size_t)more, each);
+    RJ_REQUIRE(bigger, RIJ_E_MEMORY, "no memory for an array of %d elements of %zu bytes",
+               more, each);
+    if (*array)
+        memcpy(bigger, *array, (size_t)*room * each);
+    rj_free(*array);
+    *array = bigger;
+    *room = more;
+    return RIJ_OK;
+}
+
+long rj_memory_fail_at(long n)
+{
+    atomic_store(&until_failure, n);
+    return atomic_exchange(&made, 0);
+}
+
+long rj_memory_live(void)
+{
+    return atomic_load(&live);
+}
+
+/* A new newest block with room for at least `size` bytes. */
+static rj_block *block_new(rj_arena *arena, size_t size)
+{
+    const size_t twice = arena->first ? 2 * arena->first->size : SMALLEST_BLOCK;
+    rj_block *block =
+        rj_alloc(1, sizeof *block + RJ_MAX(size, RJ_MIN(twice, (size_t)64 << 20)));
+
+    if (!block)
+        return NULL;
+    block->size = RJ_MAX(size, RJ_MIN(twice, (size_t)64 << 20));
+    block->next = arena->first;
+    arena->first = block;
+    return block;
+}
+
+void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
+{
+    const size_t bytes = bytes_of(n, each);
+    rj_block *block = arena->first;
+    void *memory;
+
+    if (!bytes)
+        return NULL;
+    if (!block || block->size - block->used < bytes)
+        block = block_new(arena, bytes);
+    if (!block)
+        return NULL;
+    memory = block->bytes + block->used;
+    block->used += bytes;
+    arena->total += bytes;
+    arena->peak = RJ_MAX(arena->peak, arena->total);
+    return memset(memory, 0, bytes);
+}
+
+/* Several blocks become one that holds all: the next round then takes from it alone. If
+ * there is no memory for that, the newest block is kept and the arena grows again. */
+void rj_arena_reset(rj_arena *arena)
+{
+    rj_block *block = arena->first;
+
+    if (block && block->next) {
+        const size_t total = arena->total;
+        rj_arena_free(arena);
+        block = block_new(arena, total);
+    }
+    if (block)
+        block->used = 0;
+    arena->total = 0;
+}
+
+void rj_arena_free(rj_arena *arena)
+{
+    while (arena->first) {
+        rj_block *next = arena->first->next;
+        rj_free(arena->first);
+        arena->first = next;
+    }
+    arena->total = 0;
+}

@@ -1,0 +1,199 @@
+/* conv.inc.c: convolution and its gradient by x.
+ *
+ * Shared scratch holds, for one call: the places the taps read, `start` (the bias, or
+ * zeros, for whole blocks), and the weights in the order the tiles read them:
+ *
+ *     [group][block of c][phase of the output][tap][c][blocks * 16]
+ *
+ * Pieces are (picture, chunk of rows, share of the groups). */
+
+struct conv {
+    rj_device *dev;
+    struct plan g;
+    const rj_real *x, *w, *bias; /* bias may be NULL */
+    rj_real *y;
+    bool add;       /* to what y holds */
+    ptrdiff_t *tap; /* R S places, phase by phase */
+    rj_real *start; /* NULL where it adds */
+    rj_real *packed;
+};
+
+/* Numbers that hold the places of the taps; a whole number of cache lines. */
+static ptrdiff_t place_numbers(const struct plan *g)
+{
+    const int bytes = g->y.window * g->x.window * (int)sizeof(ptrdiff_t);
+
+    return (ptrdiff_t)runs(bytes, 64) * (64 / (int)sizeof(rj_real));
+}
+
+/* Bytes of shared scratch, and of each worker's. */
+static size_t plan_shared(const struct plan *g)
+{
+    const ptrdiff_t k = (ptrdiff_t)blocks_of(g->k) * BLOCK;
+    const ptrdiff_t weights = k * g->c * g->y.window * g->x.window;
+
+    return (size_t)(place_numbers(g) + k + weights) * sizeof(rj_real);
+}
+
+static size_t plan_scratch(const struct plan *g)
+{
+    return g->copy ? (size_t)(g->block * blocks_of(g->c)) * sizeof(rj_real) : 0;
+}
+
+/* Where each tap of each phase reads, from the pixel that is computed. */
+static void place_taps(const struct plan *g, ptrdiff_t *tap)
+{
+    const struct axis *y = &g->y, *x = &g->x;
+
+    for (int oy = 0; oy < y->spread; oy++)
+        for (int ox = 0; ox < x->spread; ox++)
+            for (int jy = 0; jy < axis_taps(y, oy); jy++)
+                for (int jx = 0; jx < axis_taps(x, ox); jx++) {
+                    const int at = axis_reach(x, ox, jx);
+                    *tap++ = axis_reach(y, oy, jy) * g->row + at % x->step * g->phase +
+                             (ptrdiff_t)(at / x->step) * BLOCK;
+                }
+}
+
+/* Pack the weights of one group and one block of c. */
+static rij_status pack_piece(void *job, int index, int worker)
+{
+    const struct conv *j = job;
+    const struct plan *g = &j->g;
+    const int group = index / blocks_of(g->c), c0 = index % blocks_of(g->c) * BLOCK;
+    const int lanes = g->blocks * BLOCK, channels = RJ_MIN(BLOCK, g->c - c0);
+    const int known = RJ_MIN(lanes, g->k - group * lanes); // the other lanes are zero
+    const rj_real *w = j->w + group * lanes * g->wk + c0 * g->wc;
+    rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window * g->c * lanes;
+
+    for (int oy = 0; oy < g->y.spread; oy++)
+        for (int ox = 0; ox < g->x.spread; ox++) {
+            const int ny = axis_taps(&g->y, oy), nx = axis_taps(&g->x, ox);
+            rj_real *at = to + (ptrdiff_t)c0 * ny * nx * lanes;
+            for (int t = 0; t < ny * nx; t++) {
+                const int r = axis_tap(&g->y, oy, t / nx),
+                          s = axis_tap(&g->x, ox, t % nx);
+                const rj_real *from = w + (ptrdiff_t)r * g->x.window + s;
+                for (int c = 0; c < channels; c++, from += g->wc, at += lanes)
+                    for (int k = 0; k < lanes; k++)
+                        at[k] = k < known ? from[k * g->wk] : 0;
+            }
+            to += (ptrdiff_t)g->c * ny * nx * lanes;
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* Rows i .. end - 1 of phase (oy, ox) of the output, for one group. `in` is the pixel
+ * that row i reads first, `out` the output of i = 0. */
+static void phase_rows(const struct plan *g, const struct span *s, int oy, int ox, int i,
+                       int end, const rj_real *in, const rj_real *w, const rj_real *start,
+                       rj_real *out)
+{
+    const int cols = axis_count(&g->x, ox), last = RJ_MIN(end, axis_count(&g->y, oy));
+    const int n = runs(cols, widest(g->blocks));
+    const ptrdiff_t row = (ptrdiff_t)g->y.spread * g->x.out * BLOCK;
+
+    for (; i < last; i++, in += g->y.step * g->row)
+        for (int t = 0; t < n; t++) {
+            const int p = t * cols / n, pixels = (t + 1) * cols / n - p;
+            tiles[g->blocks][pixels - 1](s, in + (ptrdiff_t)p * BLOCK, w, start,
+                                         out + i * row + p * s->out_pixel);
+        }
+}
+
+/* Rows i .. end - 1 of all phases, for one group of one picture y. */
+static void group_rows(const struct conv *j, int group, int i, int end, const rj_real *in,
+                       rj_real *y)
+{
+    const struct plan *g = &j->g;
+    const int lanes = g->blocks * BLOCK;
+    const ptrdiff_t plane = (ptrdiff_t)g->y.out * g->x.out * BLOCK;
+    struct span s = {.in_block = g->block,
+                     .out_block = plane,
+                     .out_pixel = (ptrdiff_t)g->x.spread * BLOCK};
+
+    y += group * g->blocks * plane;
+    for (int c = 0; c < g->c; c += g->deep * BLOCK) {
+        const rj_real *start = j->start && c == 0 ? j->start + group * lanes : NULL;
+        const rj_real *w =
+            j->packed + (ptrdiff_t)group * g->y.window * g->x.window * g->c * lanes;
+        s.tap = j->tap;
+        s.c = RJ_MIN(g->deep * BLOCK, g->c - c);
+        for (int oy = 0; oy < g->y.spread; oy++)
+            for (int ox = 0; ox < g->x.spread; ox++) {
+                s.taps = axis_taps(&g->y, oy) * axis_taps(&g->x, ox);
+                if (s.taps > 0)
+                    phase_rows(g, &s, oy, ox, i, end, in + c / BLOCK * g->block,
+                               w + (ptrdiff_t)c * s.taps * lanes, start,
+                               y + ((ptrdiff_t)oy * g->x.out + ox) * BLOCK);
+                w += (ptrdiff_t)g->c * s.taps * lanes;
+                s.tap += s.taps;
+            }
+    }
+}
+
+static rij_status conv_piece(void *job, int index, int worker)
+{
+    const struct conv *j = job;
+    const struct plan *g = &j->g;
+    const int share = index % g->shares, chunk = index / g->shares % g->chunks;
+    const int n = index / g->shares / g->chunks;
+    const int i = chunk * g->rows, end = RJ_MIN(i + g->rows, axis_count(&g->y, 0));
+    const ptrdiff_t from = (ptrdiff_t)g->y.source * g->x.source * BLOCK * blocks_of(g->c);
+    const ptrdiff_t to = (ptrdiff_t)g->y.out * g->x.out * BLOCK * blocks_of(g->k);
+    const rj_real *in = j->x + n * from;
+
+    if (g->copy) {
+        gather(g, in, 0, blocks_of(g->c), i, end - i, j->dev->scratch[worker]);
+        in = j->dev->scratch[worker];
+    } else {
+        in += (i + g->y.first) * g->row + (ptrdiff_t)g->x.first * BLOCK;
+    }
+    for (int group = share * g->groups / g->shares;
+         group < (share + 1) * g->groups / g->shares; group++)
+        group_rows(j, group, i, end, in, j->y + n * to);
+    return RIJ_OK;
+}
+
+/* Run a plan, with plan_shared() bytes at `shared`; scratch has been asked for. */
+static rij_status run_plan(struct conv *j, void *shared)
+{
+    const struct plan *g = &j->g;
+    const int k = blocks_of(g->k) * BLOCK;
+    rj_real *start = (rj_real *)shared + place_numbers(g);
+
+    j->tap = shared;
+    j->start = j->add ? NULL : start;
+    j->packed = start + k;
+    for (int i = 0; i < k; i++)
+        start[i] = j->bias && i < g->k ? j->bias[i] : 0;
+    place_taps(g, j->tap);
+    RJ_TRY(rj_parallel_for(j->dev->pool, g->groups * blocks_of(g->c), pack_piece, j));
+    return rj_parallel_for(j->dev->pool, g->n * g->chunks * g->shares, conv_piece, j);
+}
+
+static rij_status run_conv(struct conv *j)
+{
+    RJ_TRY(rj_device_scratch(j->dev, plan_scratch(&j->g)));
+    RJ_TRY(rj_device_shared(j->dev, plan_shared(&j->g)));
+    return run_plan(j, j->dev->shared);
+}
+
+static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
+                         const rj_real *w, const rj_real *bias, rj_real *y)
+{
+    struct conv j = {
+        .dev = dev, .g = plan_new(d, false), .x = x, .w = w, .bias = bias, .y = y};
+
+    return run_conv(&j);
+}
+
+static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
+                                const rj_real *w, rj_real *dx)
+{
+    struct conv j = {
+        .dev = dev, .g = plan_new(d, true), .x = dy, .w = w, .y = dx, .add = true};
+
+    return run_conv(&j);
+}

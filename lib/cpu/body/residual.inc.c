@@ -1,0 +1,202 @@
+/* residual.inc.c: the fixed front-ends; op/residual.c has the formulas. A piece is one
+ * block of channels of one picture; for haar one picture. */
+
+struct front {
+    rj_residual d;
+    const rj_real *x, *dy;
+    rj_real *y;
+};
+
+/* Borders are reflected without repeating the edge. */
+static int reflected(int i, int n)
+{
+    const int inside = i < 0 ? -i : i < n ? i : 2 * n - 2 - i;
+
+    return n == 1 ? 0 : inside;
+}
+
+/* Where the pixels of the 3x3 window at (h, w) begin, in reading order; for npr all nine
+ * are the top-left pixel of the cell. */
+static void window_at(const rj_residual *d, int h, int w, ptrdiff_t at[9])
+{
+    for (int i = 0; i < 9; i++) {
+        const int y =
+            d->kind == RJ_FRONT_NPR ? h - h % 2 : reflected(h + i / 3 - 1, d->h);
+        const int x =
+            d->kind == RJ_FRONT_NPR ? w - w % 2 : reflected(w + i % 3 - 1, d->w);
+        at[i] = ((ptrdiff_t)y * d->w + x) * BLOCK;
+    }
+}
+
+ALWAYS void sort_two(vec *a, vec *b)
+{
+    const mask less = *a < *b;
+    const vec low = where(less, *a, *b);
+
+    *b = where(less, *b, *a);
+    *a = low;
+}
+
+/* The median of nine by 19 exchanges (Devillard 1998, after Paeth 1990). */
+ALWAYS vec median_of_9(const rj_real *x, const ptrdiff_t at[9])
+{
+    static const unsigned char pair[19][2] = {
+        {1, 2}, {4, 5}, {7, 8}, {0, 1}, {3, 4}, {6, 7}, {1, 2}, {4, 5}, {7, 8}, {0, 3},
+        {5, 8}, {4, 7}, {3, 6}, {1, 4}, {2, 5}, {4, 7}, {4, 2}, {6, 4}, {4, 2}};
+    vec v[9];
+
+    EACH (i, 9)
+        v[i] = load(x + at[i]);
+    EACH (i, 19)
+        sort_two(&v[pair[i][0]], &v[pair[i][1]]);
+    return v[4];
+}
+
+ALWAYS vec mean_of_9(const rj_real *x, const ptrdiff_t at[9])
+{
+    vec sum = fill(0);
+
+    EACH (i, 9)
+        sum += load(x + at[i]);
+    return sum / 9;
+}
+
+static rij_status front_piece(void *job, int index, int worker)
+{
+    const struct front *j = job;
+    const rj_residual *d = &j->d;
+    const rj_real *x = j->x + (ptrdiff_t)index * d->h * d->w * BLOCK;
+    rj_real *y = j->y + (ptrdiff_t)index * d->h * d->w * BLOCK;
+
+    for (int h = 0; h < d->h; h++)
+        for (int w = 0; w < d->w; w++) {
+            const ptrdiff_t here = ((ptrdiff_t)h * d->w + w) * BLOCK;
+            ptrdiff_t at[9];
+            window_at(d, h, w, at);
+            for (int v = 0; v < BLOCK; v += LANES) {
+                const vec rest = d->kind == RJ_FRONT_MEDIAN    ? median_of_9(x + v, at)
+                                 : d->kind == RJ_FRONT_LAPLACE ? mean_of_9(x + v, at)
+                                                               : load(x + at[0] + v);
+                store(y + here + v, load(x + here + v) - rest);
+            }
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* What one output sends back to its window: for the median, to the first that equals
+ * it. */
+ALWAYS void front_back(const rj_residual *d, const rj_real *x, vec dy,
+                       const ptrdiff_t at[9], rj_real *dx)
+{
+    if (d->kind == RJ_FRONT_MEDIAN) {
+        const vec median = median_of_9(x, at);
+        mask open = median == median;
+        for (int i = 0; i < 9; i++) {
+            const mask hit = open & (load(x + at[i]) == median);
+            store(dx + at[i], load(dx + at[i]) - where(hit, dy, fill(0)));
+            open &= ~hit;
+        }
+    } else if (d->kind == RJ_FRONT_LAPLACE) {
+        for (int i = 0; i < 9; i++)
+            store(dx + at[i], load(dx + at[i]) - dy / 9);
+    } else {
+        store(dx + at[0], load(dx + at[0]) - dy);
+    }
+}
+
+static rij_status front_grad_piece(void *job, int index, int worker)
+{
+    const struct front *j = job;
+    const rj_residual *d = &j->d;
+    const ptrdiff_t plane = (ptrdiff_t)index * d->h * d->w * BLOCK;
+    rj_real *dx = j->y + plane;
+
+    for (int h = 0; h < d->h; h++)
+        for (int w = 0; w < d->w; w++) {
+            const ptrdiff_t here = ((ptrdiff_t)h * d->w + w) * BLOCK;
+            ptrdiff_t at[9];
+            window_at(d, h, w, at);
+            for (int v = 0; v < BLOCK; v += LANES) {
+                const vec dy = load(j->dy + plane + here + v);
+                store(dx + here + v, load(dx + here + v) + dy);
+                front_back(d, j->x + plane + v, dy, at, dx + v);
+            }
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* Where channel c of pixel i of picture n begins, of pictures of c_all channels and
+ * `pixels` pixels. */
+static ptrdiff_t number_at(int n, int c, int i, int c_all, int pixels)
+{
+    return (((ptrdiff_t)n * blocks_of(c_all) + c / BLOCK) * pixels + i) * BLOCK +
+           c % BLOCK;
+}
+
+/* One picture. Of a cell a b / c d, band 0 is (a + b - c - d) / 2, and so on. */
+static rij_status haar_piece(void *job, int index, int worker)
+{
+    const struct front *j = job;
+    const rj_residual *d = &j->d;
+    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK;
+
+    for (int i = 0; i < d->p * d->q; i++)
+        for (int c = d->k; c < blocks_of(d->k) * BLOCK; c++)
+            j->y[number_at(index, c, i, d->k, d->p * d->q)] = 0;
+    for (int c = 0; c < d->c; c++)
+        for (int i = 0; i < d->p * d->q; i++) {
+            const int first = i / d->q * 2 * d->w + i % d->q * 2;
+            const rj_real *x = j->x + number_at(index, c, first, d->c, d->h * d->w);
+            const rj_real sum = x[0] + x[line + BLOCK], other = x[BLOCK] + x[line];
+            const rj_real difference = x[0] - x[line + BLOCK];
+            const rj_real tilt = x[BLOCK] - x[line];
+            const rj_real band[3] = {difference + tilt, difference - tilt, sum - other};
+            for (int b = 0; b < 3; b++)
+                j->y[number_at(index, b * d->c + c, i, d->k, d->p * d->q)] = band[b] / 2;
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+static rij_status haar_grad_piece(void *job, int index, int worker)
+{
+    const struct front *j = job;
+    const rj_residual *d = &j->d;
+    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK;
+
+    for (int c = 0; c < d->c; c++)
+        for (int i = 0; i < d->p * d->q; i++) {
+            const int first = i / d->q * 2 * d->w + i % d->q * 2;
+            rj_real *dx = j->y + number_at(index, c, first, d->c, d->h * d->w), g[3];
+            for (int b = 0; b < 3; b++)
+                g[b] = j->dy[number_at(index, b * d->c + c, i, d->k, d->p * d->q)] / 2;
+            dx[0] += g[0] + g[1] + g[2];
+            dx[BLOCK] += g[0] - g[1] - g[2];
+            dx[line] += g[1] - g[0] - g[2];
+            dx[line + BLOCK] += g[2] - g[0] - g[1];
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *x,
+                           rj_real *y)
+{
+    struct front j = {.d = *d, .x = x, .y = y};
+
+    if (d->kind == RJ_FRONT_HAAR)
+        return rj_parallel_for(dev->pool, d->n, haar_piece, &j);
+    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_piece, &j);
+}
+
+static rij_status residual_grad(rj_device *dev, const rj_residual *d, const rj_real *x,
+                                const rj_real *dy, rj_real *dx)
+{
+    struct front j = {.d = *d, .x = x, .dy = dy, .y = dx};
+
+    if (d->kind == RJ_FRONT_HAAR)
+        return rj_parallel_for(dev->pool, d->n, haar_grad_piece, &j);
+    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_grad_piece, &j);
+}

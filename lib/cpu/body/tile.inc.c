@@ -1,0 +1,148 @@
+/* tile.inc.c: the inner kernels of convolution, and with it of every matrix product.
+ *
+ * tile_B_P holds the sums of P pixels times B blocks of output channels in registers:
+ *
+ *     out[b][p] = start[b] + sum_{i, t, c} w[i][t][c][b] * in[i][tap[t] + 16 p + c]
+ *
+ * i counts blocks of input channels, t the taps of the window, c the channels of a block.
+ * For each c it loads B weights and spreads P numbers, for B * P multiplications: with 28
+ * sums in registers the multipliers are the limit, not the loads.
+ *
+ * pull_I is the other way round, for gradients by weights: I input channels times one
+ * block of output channels, summed over the pixels of some rows. */
+
+/* What a tile sums over, and where its result goes. Distances are in numbers. */
+struct span {
+    const ptrdiff_t *tap; /* where each tap reads, from the pixel */
+    int taps, c;          /* taps; input channels */
+    ptrdiff_t in_block;   /* from one block of input channels to the next */
+    ptrdiff_t out_block, out_pixel;
+};
+
+typedef void tile_fn(const struct span *s, const rj_real *in, const rj_real *w,
+                     const rj_real *start, rj_real *out);
+
+/* vecs = B * PARTS vectors of output channels. `start` holds 16 numbers a block, or is
+ * NULL: then the sums go on from what `out` holds. */
+ALWAYS void tile(const int vecs, const int pixels, const struct span *s,
+                 const rj_real *in, const rj_real *w, const rj_real *start, rj_real *out)
+{
+    vec a[16][8]; // most that any instruction set uses; a tile names its own part
+
+    EACH (p, pixels)
+        EACH (v, vecs)
+            a[p][v] = load(start ? start + v * LANES
+                                 : out + p * s->out_pixel + v / PARTS * s->out_block +
+                                       v % PARTS * LANES);
+    for (int left = s->c; left > 0; left -= BLOCK, in += s->in_block) {
+        const int channels = RJ_MIN(left, BLOCK);
+        for (int t = 0; t < s->taps; t++) {
+            const rj_real *x = in + s->tap[t];
+            for (int c = 0; c < channels; c++, x++, w += vecs * LANES) {
+                vec k[8];
+                EACH (v, vecs)
+                    k[v] = load(w + v * LANES);
+                EACH (p, pixels)
+                    EACH (v, vecs)
+                        a[p][v] += k[v] * x[p * BLOCK];
+            }
+        }
+    }
+    EACH (p, pixels)
+        EACH (v, vecs)
+            store(out + p * s->out_pixel + v / PARTS * s->out_block + v % PARTS * LANES,
+                  a[p][v]);
+}
+
+/* What the registers cannot hold is never asked for: see widest(). */
+#define TILE(B, P)                                                                       \
+    static void tile_##B##_##P(const struct span *s, const rj_real *in,                  \
+                               const rj_real *w, const rj_real *start, rj_real *out)     \
+    {                                                                                    \
+        if (B * PARTS <= 8 && B * PARTS * P <= ACCS)                                     \
+            tile(B *PARTS, P, s, in, w, start, out);                                     \
+    }
+#define TO_7(X, B) X(B, 1) X(B, 2) X(B, 3) X(B, 4) X(B, 5) X(B, 6) X(B, 7)
+#define TO_14(X, B)                                                                      \
+    TO_7(X, B) X(B, 8) X(B, 9) X(B, 10) X(B, 11) X(B, 12) X(B, 13) X(B, 14)
+#define TO_16(X, B) TO_14(X, B) X(B, 15) X(B, 16)
+TO_16(TILE, 1)
+TO_14(TILE, 2)
+TO_7(TILE, 4)
+
+#define TILE_NAME(B, P) tile_##B##_##P,
+static tile_fn *const tiles[5][16] = {
+    [1] = {TO_16(TILE_NAME, 1)}, [2] = {TO_14(TILE_NAME, 2)}, [4] = {TO_7(TILE_NAME, 4)}};
+
+/* Most pixels of a tile of this many blocks; 0: no such tile. */
+static int widest(int blocks)
+{
+    return blocks * PARTS > 8 ? 0 : RJ_MIN(16, ACCS / (blocks * PARTS));
+}
+
+/* n things in the fewest runs of at most `most`, as even as can be. */
+static int runs(int n, int most)
+{
+    return (n + most - 1) / most;
+}
+
+/* Blocks of output channels that a tile should take: those that keep most sums in
+ * registers for rows of `width` pixels; of equals the fewest, as weights stream past. */
+static int best_blocks(int all, int width)
+{
+    int best = 1, most = 0;
+
+    for (int b = 1; b <= 4; b *= 2)
+        if (all % b == 0 && widest(b) > 0) {
+            const int pixels = runs(width, runs(width, widest(b)));
+            if (pixels * b > most) {
+                most = pixels * b;
+                best = b;
+            }
+        }
+    return best;
+}
+
+/* Sums of I channels at x times a block of 16 at d, over rows x cols pixels:
+ *
+ *     sum[i][k] += sum_{row, col} x[row][col][i] * d[row][col][k] */
+struct pull {
+    int rows, cols;
+    ptrdiff_t x_row, d_row; /* from one row to the next */
+};
+
+typedef void pull_fn(const struct pull *s, const rj_real *x, const rj_real *d,
+                     rj_real *sum);
+
+ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
+                 const rj_real *d, rj_real *sum)
+{
+    vec a[16][8];
+
+    EACH (i, channels)
+        EACH (v, PARTS)
+            a[i][v] = load(sum + i * BLOCK + v * LANES);
+    for (int row = 0; row < s->rows; row++, x += s->x_row, d += s->d_row)
+        for (int col = 0; col < s->cols; col++) {
+            vec k[8];
+            EACH (v, PARTS)
+                k[v] = load(d + col * BLOCK + v * LANES);
+            EACH (i, channels)
+                EACH (v, PARTS)
+                    a[i][v] += k[v] * x[col * BLOCK + i];
+        }
+    EACH (i, channels)
+        EACH (v, PARTS)
+            store(sum + i * BLOCK + v * LANES, a[i][v]);
+}
+
+#define PULL(B, I)                                                                       \
+    static void pull_##I(const struct pull *s, const rj_real *x, const rj_real *d,       \
+                         rj_real *sum)                                                   \
+    {                                                                                    \
+        if (I * PARTS <= ACCS)                                                           \
+            pull(I, s, x, d, sum);                                                       \
+    }
+TO_16(PULL, )
+#define PULL_NAME(B, I) pull_##I,
+static pull_fn *const pulls[16] = {TO_16(PULL_NAME, )};

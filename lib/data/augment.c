@@ -1,0 +1,150 @@
+/* augment.c: what happens to pictures on their way through the world. Each is a pure
+ * function of the pixels and of the random stream it is given; none looks at a label, so
+ * both classes get the same law. */
+#include "data/data.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CHANNELS = 3 };
+
+rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out)
+{
+    rij_status status;
+    uint8_t *bytes;
+    size_t n;
+
+    RJ_TRY(rj_jpeg_encode(image, quality, &bytes, &n));
+    status =
+        rj_jpeg_decode(bytes, n, &(rj_limits){n, 1, image->w + image->h, INT64_MAX}, out);
+    rj_free(bytes);
+    return status;
+}
+
+/* Two independent normal numbers from 64 bits (Box and Muller 1958): 24 bits choose the
+ * radius, up to 5.8 deviations, and 24 the angle. */
+static void normal_pair(rj_random *r, float pair[2])
+{
+    const uint64_t bits = rj_random_bits(r);
+    const float u = (float)((uint32_t)(bits >> 40) + 1) * 0x1p-24f; // (0, 1]
+    const float v = (float)(uint32_t)(bits & 0xffffff) * 0x1p-24f;  // [0, 1)
+    const float radius = sqrtf(-2 * logf(u)), angle = 6.28318530718f * v;
+
+    pair[0] = radius * cosf(angle);
+    pair[1] = radius * sinf(angle);
+}
+
+static uint8_t rounded(float v)
+{
+    return (uint8_t)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
+}
+
+/* Takes one number of the stream for two values, so pictures of one size that are given
+ * the same stream get the same noise. */
+rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *r,
+                            rj_image *out)
+{
+    const size_t n = (size_t)image->w * (size_t)image->h * CHANNELS;
+    const float scale = (float)deviation;
+    rj_image made;
+
+    RJ_REQUIRE(deviation >= 0 && deviation <= 255, RIJ_E_ARGUMENT,
+               "noise of %g levels, not 0..255", deviation);
+    RJ_TRY(rj_image_new(image->w, image->h, &made));
+    for (size_t i = 0; i < n; i += 2) {
+        float pair[2];
+
+        normal_pair(r, pair);
+        for (size_t k = 0; k < 2 && i + k < n; k++)
+            made.rgb[i + k] = rounded((float)image->rgb[i + k] + scale * pair[k]);
+    }
+    *out = made;
+    return RIJ_OK;
+}
+
+/* A plain decimal number such as 75 or 0.5, to the end of the text; not as strtod() does
+ * it, whose comma depends on the program's locale. */
+static bool decimal(const char *text, double *out)
+{
+    double value = 0, unit = 1;
+    bool point = false;
+    int digits = 0;
+
+    for (; *text; text++) {
+        if (*text == '.' && !point) {
+            point = true;
+        } else if (*text >= '0' && *text <= '9' && digits < 9) {
+            value = 10 * value + (*text - '0');
+            unit *= point ? 10 : 1;
+            digits++;
+        } else {
+            return false;
+        }
+    }
+    *out = value / unit;
+    return digits > 0;
+}
+
+rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random *r,
+                            rj_image *out)
+{
+    enum { JPEG, BLUR, NOISE, RESIZE };
+    static const struct {
+        const char *name;
+        double low, high;
+    } kinds[] = {
+        [JPEG] = {"jpeg", 1, 100},
+        [BLUR] = {"blur", 0.1, 8},
+        [NOISE] = {"noise", 0.1, 64},
+        [RESIZE] = {"resize", 0.1, 1},
+    };
+    double value = 0;
+    int kind = 0;
+
+    if (strcmp(column, "native") == 0)
+        return rj_image_copy(image, out);
+    while (kind < RJ_COUNT(kinds) &&
+           strncmp(column, kinds[kind].name, strlen(kinds[kind].name)) != 0)
+        kind++;
+    RJ_REQUIRE(kind < RJ_COUNT(kinds) &&
+                   decimal(column + strlen(kinds[kind].name), &value),
+               RIJ_E_ARGUMENT,
+               "column %s is none of native, jpegQ, blurS, noiseS, resizeF", column);
+    RJ_REQUIRE(value >= kinds[kind].low && value <= kinds[kind].high &&
+                   (kind != JPEG || value == floor(value)),
+               RIJ_E_ARGUMENT, "column %s: %s takes %g to %g%s", column, kinds[kind].name,
+               kinds[kind].low, kinds[kind].high, kind == JPEG ? ", whole numbers" : "");
+    switch (kind) {
+    case JPEG:
+        return rj_degrade_jpeg(image, (int)value, out);
+    case BLUR:
+        return rj_degrade_blur(image, value, out);
+    case NOISE:
+        return rj_degrade_noise(image, value, r, out);
+    default:
+        return rj_degrade_resize(image, value, out);
+    }
+}
+
+/* The same three numbers are drawn whatever comes of them. */
+rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
+                      rj_image *out)
+{
+    const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
+    const int kind = rj_random_below(r, 4);
+    const double u = rj_random_uniform(r, 0, 1);
+
+    if (!degraded)
+        return rj_image_copy(image, out);
+    switch (kind) {
+    case 0:
+        return rj_degrade_jpeg(
+            image, law->jpeg_min + (int)(u * (law->jpeg_max - law->jpeg_min + 1)), out);
+    case 1:
+        return rj_degrade_blur(image, 0.2 + u * RJ_MAX(0, law->blur_max - 0.2), out);
+    case 2:
+        return rj_degrade_noise(image, u * law->noise_max, r, out);
+    default:
+        return rj_degrade_resize(image, law->resize_min + u * (1 - law->resize_min), out);
+    }
+}

@@ -1,0 +1,245 @@
+/* data.h: from files to batches of views. Pixels only: nothing downstream sees a name, a
+ * format or a size. Knows no tensors: a batch is plain host numbers. */
+#ifndef RJ_DATA_H
+#define RJ_DATA_H
+
+#include "base/base.h"
+
+/* ---- pixels: image.c, decode.c, png.c, jpeg.c ---------------------------------------
+ */
+
+/* 8-bit RGB, rows tight. Owns its pixels. */
+typedef struct rj_image {
+    int w, h;
+    uint8_t *rgb;
+} rj_image;
+
+typedef struct rj_limits { /* checked before anything is allocated */
+    size_t bytes;          /* of a file (256 MiB) */
+    int side_min;          /* pixels (8) */
+    int side_max;          /* pixels (16384) */
+    int64_t pixels;        /* at most (100 million) */
+} rj_limits;
+extern const rj_limits rj_default_limits;
+/* RIJ_E_IMAGE with sides and limit in words, such as "1 x 20000 pixels: a side may .." */
+rij_status rj_limits_check(const rj_limits *limits, int64_t w, int64_t h);
+
+rij_status rj_image_new(int w, int h, rj_image *out);
+void rj_image_free(rj_image *image); /* leaves it empty */
+rij_status rj_image_copy(const rj_image *image, rj_image *out);
+/* Window at (x,y); the part outside is reflected (edge pixel not repeated). */
+rij_status rj_image_crop(const rj_image *image, int x, int y, int w, int h,
+                         rj_image *out);
+rij_status rj_image_flip(const rj_image *image, rj_image *out); /* left to right */
+/* EXIF orientation 1..8 undone: the picture upright. */
+rij_status rj_image_orient(const rj_image *image, int orientation, rj_image *out);
+/* (3,h,w) planar numbers, (value - 127.5) / 127.5. */
+void rj_image_planar(const rj_image *image, float *planar);
+
+enum rj_format { RJ_FORMAT_UNKNOWN, RJ_FORMAT_PNG, RJ_FORMAT_JPEG };
+enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
+/* By content, upright. RIJ_E_IMAGE with the reason; RIJ_E_MEMORY. */
+rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                           rj_image *out);
+/* Read and decode a file; messages name it. */
+rij_status rj_image_read(const char *path, const rj_limits *limits, rj_image *out);
+rij_status rj_image_write_png(const char *path,
+                              const rj_image *image); /* beside, sync, rename */
+
+/* the two codecs, for decode.c */
+rij_status rj_png_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                         rj_image *out);
+rij_status rj_png_encode(const rj_image *image, uint8_t **bytes,
+                         size_t *n); /* rj_free() */
+rij_status rj_jpeg_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out);
+rij_status rj_jpeg_encode(const rj_image *image, int quality, uint8_t **bytes, size_t *n);
+int rj_exif_orientation(const uint8_t *jpeg,
+                        size_t n); /* 1..8; 1 when absent or absurd */
+
+/* ---- degradations: augment.c ------------------------------------------------------- */
+/* Pure functions; sizes in and out are equal; both classes get the same law. */
+
+rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out); /* 4:2:0 */
+rij_status rj_degrade_blur(const rj_image *image, double sigma, rj_image *out);
+rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *r,
+                            rj_image *out);
+/* Down to factor x size by an area-correct triangle filter, and back up to the size. */
+rij_status rj_degrade_resize(const rj_image *image, double factor, rj_image *out);
+/* Any size, triangle filter with half-pixel centres, widened when shrinking. */
+rij_status rj_image_resize(const rj_image *image, int w, int h, rj_image *out);
+/* A column of an evaluation by name: native, jpegQ, blurS, noiseS, resizeF. The random
+ * stream is of the sample, so columns repeat bit for bit. RIJ_E_ARGUMENT: unknown. */
+rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random *r,
+                            rj_image *out);
+
+typedef struct rj_law {
+    double share;           /* of views degraded at all */
+    int jpeg_min, jpeg_max; /* uniform in these ranges; one of the four is drawn */
+    double blur_max;        /* from 0.2 */
+    double noise_max;       /* from 0 */
+    double resize_min;      /* to 1 */
+} rj_law;
+/* Draws from *r whether and how, then does it. What is drawn never looks at the image, so
+ * two images given the same stream are degraded alike. */
+rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
+                      rj_image *out);
+
+/* ---- fixed operators: operators.c ----------------------------------------------------
+ */
+/* What decoders do to pixels: halve and enlarge again (or denoise), then restore the
+ * energy of the finest band so that softness alone does not tell. Sizes stay. */
+enum rj_operator {
+    RJ_OPERATOR_NEAREST,
+    RJ_OPERATOR_BILINEAR,
+    RJ_OPERATOR_BICUBIC,
+    RJ_OPERATOR_ZERO,
+    RJ_OPERATOR_MEDIAN,
+    RJ_OPERATORS
+};
+extern const char *const rj_operator_names[RJ_OPERATORS]; /* "fixed-nearest", .. */
+rij_status rj_operate(const rj_image *image, enum rj_operator which, rj_random *r,
+                      rj_image *out);
+/* out = share a + (1 - share) b, rounded; same sizes. */
+rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
+                          rj_image *out);
+
+/* ---- data sets: dataset.c, manifest.c, tree.c, cache.c
+ * --------------------------------- */
+
+enum { RJ_REAL_LABEL = 0, RJ_FAKE_LABEL = 1 };
+
+typedef struct rj_sample {
+    char *path;      /* as opened */
+    int label;       /* 0 real, 1 fake */
+    int generator;   /* index into generator[]; -1 for reals */
+    uint64_t group;  /* hash of the group's name, or of the path where there is none */
+    int parent;      /* sample index of the real it was made from, or -1 */
+    bool validation; /* kept out of training */
+    bool usable;     /* false once it could not be decoded */
+} rj_sample;
+
+typedef struct rj_dataset {
+    rj_sample *sample; /* order: as in the manifest, or by sorted path */
+    int n, room;
+    char **generator; /* sorted names */
+    int generators, generators_room;
+    uint64_t hash; /* of labels, generators, groups and relative paths, in order */
+} rj_dataset;
+
+/* A manifest (a file) or a folder tree, as rij_train() documents. split NULL: all rows.
+ * RIJ_E_FILE, RIJ_E_DATA (column missing, bad label (with line number), no rows, a group
+ * in two splits of the manifest), RIJ_E_MEMORY. */
+rij_status rj_dataset_open(const char *data, const char *split, rj_dataset *out);
+void rj_dataset_free(rj_dataset *d);
+int rj_dataset_count(const rj_dataset *d, int label, bool validation); /* usable ones */
+/* Keep `share` of the groups, by hash of (seed, group), for validation; at least one
+ * group of each label that is present with two groups or more, and never all of them. A
+ * group never parts. RIJ_E_MEMORY: nothing has changed. */
+rij_status rj_dataset_hold_out(rj_dataset *d, double share, uint64_t seed);
+void rj_dataset_shuffle_labels(rj_dataset *d,
+                               uint64_t seed); /* permutes labels; parents forgotten */
+
+/* For the two readers. rj_dataset_add() appends one sample (path as opened, relative as
+ * hashed; generator NULL: a real), rj_dataset_finish() sorts the generators. */
+rij_status rj_manifest_read(const char *path, const char *split, rj_dataset *d);
+rij_status rj_tree_read(const char *folder, rj_dataset *d);
+rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
+                          const char *generator, uint64_t group);
+void rj_dataset_finish(rj_dataset *d);
+/* Finding a name's index among many. Equal names: the lowest index is found. */
+typedef struct rj_name {
+    const char *text;
+    int index;
+} rj_name;
+void rj_names_sort(rj_name *names, int n);
+int rj_names_find(const rj_name *names, int n, const char *text); /* -1: none */
+
+/* Decoded images, kept up to a limit of bytes; any number of threads. */
+typedef struct rj_cache rj_cache;
+rij_status rj_cache_new(const rj_dataset *d, int64_t bytes, rj_cache **out);
+void rj_cache_free(rj_cache *c);
+/* A borrowed image valid until rj_cache_release(); decoded now if it was not kept. */
+rij_status rj_cache_take(rj_cache *c, int sample, const rj_image **image);
+void rj_cache_release(rj_cache *c, int sample, const rj_image *image);
+/* Decode every sample once on the pool; mark those that fail as not usable and tell
+ * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. */
+typedef int (*rj_note)(const char *line, void *user);
+rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
+                            void *user);
+
+/* ---- batches: view.c, mix.c, batch.c
+ * ------------------------------------------------------- */
+
+typedef struct rj_view_law {
+    int crop; /* side of the native window; smaller images are reflected out */
+    rj_law degrade;
+    double forged;  /* share of fakes that are forged children of the batch's reals */
+    double blended; /* share of forged children blended with their parent */
+} rj_view_law;
+
+/* Where a view lies: a window up to crop + 32 pixels, which is degraded as a whole, and
+ * the crop within it, so that the grid of JPEG blocks starts anywhere. */
+typedef struct rj_place {
+    int x, y, w, h; /* the window; reaching out of a small image */
+    int crop_x, crop_y, crop;
+    bool flip;
+} rj_place;
+/* The same six draws for any size, so pictures of one size get the same place. */
+rj_place rj_place_draw(int w, int h, int crop, rj_random *r);
+/* Degrade a window by the stream, cut, flip, and write (3,crop,crop) numbers. */
+rij_status rj_view_write(const rj_image *window, const rj_place *place, const rj_law *law,
+                         rj_random degrade, float *planar);
+
+enum rj_batch_kind {
+    RJ_BATCH_REAL,  /* reals only, two views each, then trace-broken views of them */
+    RJ_BATCH_MIXED, /* half reals, half fakes, two views each */
+};
+
+/* Rows: view 0 of images 0..n-1, view 1 of them, then `broken` trace-broken views. In a
+ * mixed batch images 0..n/2-1 are real and n/2..n-1 fake; fake n/2+i is, with probability
+ * law.forged, made from real i: its stored child if the data has one (parent column),
+ * else by a fixed operator; both get the same window, flip and degradation in either
+ * view. Otherwise it is any stored fake, with a window of its own but real i's
+ * degradation draw. */
+typedef struct rj_batch {
+    int rows, crop;
+    float *x;       /* (rows,3,crop,crop) planar, as rj_image_planar() */
+    rj_real *label; /* rows: 0 real, 1 fake, 2 trace-broken */
+    rj_real *pair;  /* rows: row of the other view, -1 for broken ones */
+    int *sample;    /* rows: sample index, -1 for forged on the fly */
+    int64_t step;
+} rj_batch;
+
+/* What batch t holds, for batch.c: a pure function of (seed, kind, t). A walk remembers
+ * the order of the epoch it was last in; each thread at work on a batch has its own. */
+typedef struct rj_mix rj_mix;
+typedef struct rj_walk {
+    int *order[2]; /* by label */
+    int64_t epoch[2];
+} rj_walk;
+rij_status rj_mix_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_kind kind,
+                      const rj_view_law *law, int images, int broken, uint64_t seed,
+                      rj_mix **out);
+void rj_mix_free(rj_mix *m);
+rij_status rj_walk_new(const rj_mix *m, rj_walk *out);
+void rj_walk_free(rj_walk *w);
+rij_status rj_mix_batch_new(const rj_mix *m, rj_batch *out); /* room for one batch */
+void rj_mix_batch_free(rj_batch *batch);
+/* Fill it. Ends early, with RIJ_E_CANCELLED, soon after *stop is set. */
+rij_status rj_mix_fill(const rj_mix *m, int64_t t, const atomic_bool *stop, rj_walk *w,
+                       rj_batch *batch);
+
+typedef struct rj_batcher rj_batcher;
+/* Batches number 0, 1, 2, .. of (seed, kind): the content of batch t depends on nothing
+ * else, whatever `workers` (0..16; 0: made in the caller's thread when asked) there are
+ * and however fast they are. Each class is walked through in a shuffled order per epoch;
+ * validation and unusable samples are left out. */
+rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_kind kind,
+                          const rj_view_law *law, int images, int broken, uint64_t seed,
+                          int workers, rj_batcher **out);
+/* The next batch; borrowed until the next call. */
+rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch);
+void rj_batcher_free(rj_batcher *b);
+
+#endif

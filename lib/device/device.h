@@ -1,0 +1,128 @@
+/* device.h: memory and kernels of a device. Knows no gradients and no tensors.
+ *
+ * A device is a table of kernels, memory calls, and what they run on (a thread pool for
+ * ref and cpu). It belongs to one thread at a time; several devices may share a pool.
+ *
+ * How a picture, logically (N,C,H,W), is stored belongs to the device: channels in
+ * blocks of `block` (ref 1, cpu 16), each block (H,W,block), so storage is
+ * [N][ceil(C/block)][H][W][block]. With block 1 that is plain NCHW. Lanes past C hold
+ * zeros, and every kernel keeps them so. Everything else (parameters, rows of
+ * features, losses) is plain, row-major. Only `pack` and `unpack` know both. */
+#ifndef RJ_DEVICE_H
+#define RJ_DEVICE_H
+
+#include "base/base.h"
+
+typedef struct rj_device rj_device;
+
+/* Dims of kernels. Legend: N batch, C channels in, K channels out, H W picture in,
+ * P Q picture out, R S window, D embedding. */
+typedef struct rj_picture {
+    int n, c, h, w;
+} rj_picture;
+
+/* y (N,K,P,Q) = x (N,C,H,W) * w (K,C,R,S); P = (H + 2 pad - R) / stride + 1. */
+typedef struct rj_conv {
+    int n, c, h, w, k, r, s, stride, pad, p, q;
+} rj_conv;
+
+typedef struct rj_pool2d { /* window r x r */
+    int n, c, h, w, r, stride, pad, p, q;
+} rj_pool2d;
+
+typedef struct rj_bn {
+    int n, c, h, w;
+    bool train;      /* statistics of the batch; else the running ones */
+    double eps;      /* added to the variance */
+    double momentum; /* running = (1 - momentum) running + momentum batch */
+} rj_bn;
+
+enum rj_resize_mode { RJ_NEAREST, RJ_BILINEAR };
+typedef struct rj_resize { /* half-pixel centres, edges clamped */
+    int n, c, h, w, p, q;
+    enum rj_resize_mode mode;
+} rj_resize;
+
+/* Fixed front-ends; see op/residual.c. */
+enum rj_front {
+    RJ_FRONT_RAW,
+    RJ_FRONT_MEDIAN,
+    RJ_FRONT_NPR,
+    RJ_FRONT_HAAR,
+    RJ_FRONT_LAPLACE
+};
+typedef struct rj_residual {
+    int n, c, h, w, k, p, q; /* k channels of p x q out */
+    enum rj_front kind;
+} rj_residual;
+
+/* The one contrastive form (method 3.1); see op/contrast.c. Arrays have m entries and
+ * lie in device memory as rj_real, so that one upload serves every device. */
+enum rj_role { RJ_ROLE_IMAGE, RJ_ROLE_TRACE };
+typedef struct rj_contrast {
+    int m, d;              /* rows of z and their width */
+    int df;                /* width of rows of f; 0: uniform targets (v1, SupCon) */
+    double tau, tau_s;     /* temperatures of p and of q */
+    double alpha, beta;    /* soft targets; < 0: uniform over all positives */
+    const rj_real *label;  /* 0 real, 1 fake, 2.. others: never an anchor's positive */
+    const rj_real *pair;   /* row of the other view, or -1 */
+    const rj_real *role;   /* enum rj_role */
+    const rj_real *weight; /* w_a >= 0, 0: no anchor; renormalised over anchors that
+                              have a positive so that their sum stays */
+    const rj_real *f;      /* (m, df) unit rows, fixed; a trace's row is the trace */
+} rj_contrast;
+
+typedef struct rj_step { /* one optimiser step over one parameter */
+    double rate, momentum, beta1, beta2, eps, decay;
+    int64_t t; /* 1, 2, ..: for AdamW's bias correction */
+} rj_step;
+
+typedef struct rj_kernels {
+    const char *name;
+    int block; /* channels stored together */
+#define RJ_KERNEL(name, cpu, args) rij_status(*name) args;
+#include "device/kernels.def"
+#undef RJ_KERNEL
+} rj_kernels;
+
+#define RJ_KERNEL(name, cpu, args)                                                       \
+    rij_status rj_ref_##name args;                                                       \
+    rij_status rj_cpu_##name args;
+#include "device/kernels.def"
+#undef RJ_KERNEL
+
+extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
+
+struct rj_device {
+    const rj_kernels *k;
+    rj_pool *pool;                 /* shared, borrowed */
+    void *scratch[RJ_MAX_THREADS]; /* one per worker, grown by rj_device_scratch() */
+    size_t scratch_bytes;          /* size of each */
+    void *shared;                  /* one for all, grown by rj_device_shared() */
+    size_t shared_bytes;
+    const struct rj_isa *isa; /* the cpu's fast kernels: rj_cpu_isa() */
+};
+
+/* A device by name ("cpu", "ref") on a pool, which must outlive it. */
+rij_status rj_device_open(const char *name, rj_pool *pool, rj_device **device);
+void rj_device_close(rj_device *device);
+
+/* Make sure each worker has at least `bytes` of scratch, 64-byte aligned, contents
+ * undefined. A kernel calls it before it starts its pieces; after the first step
+ * nothing is allocated. */
+rij_status rj_device_scratch(rj_device *device, size_t bytes);
+/* The same, one piece of memory for all workers of a kernel. */
+rij_status rj_device_shared(rj_device *device, size_t bytes);
+
+/* The fastest table of kernels this processor has, or the one that RIJ_ISA names (plain,
+ * avx2, avx512) if it has that; cpu/isa.c. Never NULL. */
+const struct rj_isa *rj_cpu_isa(void);
+
+/* Numbers that a picture takes in storage. */
+size_t rj_picture_storage(const rj_device *device, const rj_picture *d);
+
+/* Copies between host and device, of plain arrays or of storage as it is. */
+rij_status rj_upload(rj_device *device, rj_real *to, const rj_real *host, size_t n);
+rij_status rj_download(rj_device *device, rj_real *host, const rj_real *from, size_t n);
+
+#endif

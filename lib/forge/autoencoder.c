@@ -1,0 +1,235 @@
+/* autoencoder.c: a small network that makes a picture again from few numbers, and leaves
+ * the traces that decoders of its family leave.
+ *
+ *     encoder   conv 3x3 3->w, relu; `levels` times conv 3x3 stride 2, relu;
+ *               conv 3x3 to `latent` channels
+ *     decoder   conv 3x3 back, relu; `levels` times a doubling, relu; conv 3x3 w->3
+ *     doubling  deconv    transposed convolution 4x4, stride 2, padding 1
+ *               nearest   each pixel four times, then conv 3x3
+ *               bilinear  interpolated at half-pixel centres, then conv 3x3
+ *               shuffle   conv 3x3 to 4 K channels, then 4 channels become 2 x 2 pixels
+ *
+ * Convolutions are padded with zeros. Channels: w at full size and after the first
+ * halving, 2 w after the second. The doublings are those of the generators in use:
+ * DCGAN and StarGAN (deconv), ProGAN and the latent diffusion decoders (nearest),
+ * StyleGAN (bilinear), ESPCN and its heirs (shuffle).
+ *
+ * Initial values are He's, but the four output phases of a doubling start equal (Aitken
+ * et al. 2017 for shuffle; the same idea with an interpolating kernel for deconv) and the
+ * last layer starts at 0.3 of its size. From random phases, deconv and shuffle spend all
+ * of a short training on getting rid of their own grid: 17 dB after 100 steps instead of
+ * 27. What grid is left then is what these decoders learn, as in a trained generator. */
+#include "forge/forge.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_LEVELS = 2, WIDTH = 16, MAX_CHANNELS = 256 };
+
+const char *const rj_decoder_names[RJ_DECODERS] = {"deconv", "nearest", "bilinear",
+                                                   "shuffle"};
+
+struct rj_autoencoder {
+    rj_autoencoder_config config;
+    rj_params params;
+    rj_conv_layer stem, down[MAX_LEVELS], narrow, wide, up[MAX_LEVELS], last;
+};
+
+rj_autoencoder_config rj_autoencoder_variant(enum rj_decoder family, int variant)
+{
+    const rj_autoencoder_config config[RJ_VARIANTS] = {{family, 1, 6, WIDTH},
+                                                       {family, 2, 24, WIDTH}};
+    return config[variant];
+}
+
+/* Channels after `level` halvings. */
+static int channels(const rj_autoencoder_config *config, int level)
+{
+    return level < 2 ? config->width : 2 * config->width;
+}
+
+/* w (C,K,4,4) of stride 2: every kernel becomes a random multiple of bilinear
+ * interpolation. The middle entry was drawn for a fan in of 4 C, of which an interpolated
+ * picture has C: hence twice as large. */
+static void interpolate(const rj_shape *shape, rj_real *w)
+{
+    static const double line[4] = {0.25, 0.75, 0.75, 0.25};
+
+    for (size_t k = 0; k < rj_count(shape); k += 16) {
+        const double middle = 2 * (double)w[k + 5];
+
+        for (size_t i = 0; i < 16; i++)
+            w[k + i] = (rj_real)(middle * line[i / 4] * line[i % 4]);
+    }
+}
+
+/* w (4K,C,R,R): the four channels that become one block of pixels start equal. */
+static void repeat_phases(const rj_shape *shape, rj_real *w)
+{
+    const size_t each = rj_count(shape) / (size_t)shape->dim[0];
+
+    for (size_t k = 0; k < (size_t)shape->dim[0]; k++)
+        if (k % 4)
+            memcpy(w + k * each, w + k / 4 * 4 * each, each * sizeof *w);
+}
+
+static void soften(const rj_shape *shape, rj_real *w)
+{
+    for (size_t i = 0; i < rj_count(shape); i++)
+        w[i] *= (rj_real)0.3;
+}
+
+/* Change a parameter's initial values on the host. */
+static rij_status change(rj_params *s, int index,
+                         void (*how)(const rj_shape *shape, rj_real *w))
+{
+    const rj_tensor *t = &s->p[index].t;
+    const size_t n = rj_count(&t->shape);
+    rj_real *w = rj_alloc(n, sizeof *w);
+    rij_status status;
+
+    RJ_REQUIRE(w, RIJ_E_MEMORY, "autoencoder: no memory for %zu numbers", n);
+    status = rj_download(s->dev, w, t->x, n);
+    if (status == RIJ_OK) {
+        how(&t->shape, w);
+        status = rj_upload(s->dev, t->x, w, n);
+    }
+    rj_free(w);
+    return status;
+}
+
+/* The layer that doubles from c to k channels; conv 3x3 except for deconv. */
+static rij_status new_doubling(rj_autoencoder *a, uint64_t seed, int level, int c, int k)
+{
+    char name[RJ_NAME_MAX];
+    rj_conv_layer *up = &a->up[level];
+    rj_params *p = &a->params;
+
+    snprintf(name, sizeof name, "decoder.up%d", level);
+    if (a->config.family == RJ_DECODER_DECONV) {
+        RJ_TRY(rj_deconv_new(p, seed, name, c, k, 4, 2, 1, up));
+        return change(p, up->w, interpolate);
+    }
+    if (a->config.family == RJ_DECODER_SHUFFLE) {
+        RJ_TRY(rj_conv_new(p, seed, name, c, 4 * k, 3, 1, 1, true, up));
+        return change(p, up->w, repeat_phases);
+    }
+    return rj_conv_new(p, seed, name, c, k, 3, 1, 1, true, up);
+}
+
+static rij_status new_layers(rj_autoencoder *a, uint64_t seed)
+{
+    const rj_autoencoder_config *config = &a->config;
+    const int lowest = channels(config, config->levels);
+    rj_params *p = &a->params;
+    char name[RJ_NAME_MAX];
+
+    RJ_TRY(
+        rj_conv_new(p, seed, "encoder.stem", 3, config->width, 3, 1, 1, true, &a->stem));
+    for (int i = 0; i < config->levels; i++) {
+        snprintf(name, sizeof name, "encoder.down%d", i);
+        RJ_TRY(rj_conv_new(p, seed, name, channels(config, i), channels(config, i + 1), 3,
+                           2, 1, true, &a->down[i]));
+    }
+    RJ_TRY(rj_conv_new(p, seed, "encoder.narrow", lowest, config->latent, 3, 1, 1, true,
+                       &a->narrow));
+    RJ_TRY(rj_conv_new(p, seed, "decoder.wide", config->latent, lowest, 3, 1, 1, true,
+                       &a->wide));
+    for (int i = config->levels - 1; i >= 0; i--)
+        RJ_TRY(new_doubling(a, seed, i, channels(config, i + 1), channels(config, i)));
+    RJ_TRY(
+        rj_conv_new(p, seed, "decoder.last", config->width, 3, 3, 1, 1, true, &a->last));
+    return change(p, a->last.w, soften);
+}
+
+static rij_status double_size(rj_autoencoder *a, rj_tape *tape, int level, rj_tensor *x,
+                              rj_tensor **y)
+{
+    const rj_picture d = rj_shape_dims(&x->shape);
+    const rj_resize2d_par resize = {2 * d.h, 2 * d.w,
+                                    a->config.family == RJ_DECODER_NEAREST ? RJ_NEAREST
+                                                                           : RJ_BILINEAR};
+    const rj_shuffle2d_par shuffle = {2};
+    rj_tensor *t;
+
+    switch (a->config.family) {
+    case RJ_DECODER_DECONV:
+        return rj_deconv_run(&a->params, tape, &a->up[level], x, y);
+    case RJ_DECODER_SHUFFLE:
+        RJ_TRY(rj_conv_run(&a->params, tape, &a->up[level], x, &t));
+        return rj_apply(tape, &rj_op_shuffle2d, &shuffle, (rj_tensor *[]){t}, y);
+    default:
+        RJ_TRY(rj_apply(tape, &rj_op_resize2d, &resize, (rj_tensor *[]){x}, &t));
+        return rj_conv_run(&a->params, tape, &a->up[level], t, y);
+    }
+}
+
+rij_status rj_autoencoder_new(rj_device *dev, const rj_autoencoder_config *config,
+                              uint64_t seed, rj_autoencoder **out)
+{
+    rj_autoencoder *a;
+    rij_status status;
+
+    RJ_REQUIRE((unsigned)config->family < RJ_DECODERS, RIJ_E_ARGUMENT,
+               "autoencoder: family %d is none of 0..%d", (int)config->family,
+               RJ_DECODERS - 1);
+    RJ_REQUIRE(config->levels >= 1 && config->levels <= MAX_LEVELS, RIJ_E_ARGUMENT,
+               "autoencoder: levels %d, not 1..%d", config->levels, MAX_LEVELS);
+    RJ_REQUIRE(config->latent >= 1 && config->latent <= MAX_CHANNELS, RIJ_E_ARGUMENT,
+               "autoencoder: latent %d, not 1..%d", config->latent, MAX_CHANNELS);
+    RJ_REQUIRE(config->width >= 1 && config->width <= MAX_CHANNELS, RIJ_E_ARGUMENT,
+               "autoencoder: width %d, not 1..%d", config->width, MAX_CHANNELS);
+    a = rj_alloc(1, sizeof *a);
+    RJ_REQUIRE(a, RIJ_E_MEMORY, "autoencoder: no memory");
+    a->config = *config;
+    a->params.dev = dev;
+    status = new_layers(a, seed);
+    if (status != RIJ_OK) {
+        rj_autoencoder_free(a);
+        return status;
+    }
+    *out = a;
+    return RIJ_OK;
+}
+
+void rj_autoencoder_free(rj_autoencoder *a)
+{
+    if (!a)
+        return;
+    rj_params_free(&a->params);
+    rj_free(a);
+}
+
+rj_params *rj_autoencoder_params(rj_autoencoder *a)
+{
+    return &a->params;
+}
+
+rij_status rj_autoencoder_run(rj_autoencoder *a, rj_tape *tape, rj_tensor *x,
+                              rj_tensor **y)
+{
+    const int multiple = 1 << a->config.levels;
+    rj_params *p = &a->params;
+    rj_tensor *t;
+    char text[64];
+
+    RJ_REQUIRE(x->shape.rank == 4 && x->shape.picture && x->shape.dim[1] == 3 &&
+                   x->shape.dim[2] % multiple == 0 && x->shape.dim[3] % multiple == 0,
+               RIJ_E_SHAPE,
+               "autoencoder: x %s, not pictures of 3 channels, sides of %d k",
+               rj_shape_text(&x->shape, text), multiple);
+    RJ_TRY(rj_conv_run(p, tape, &a->stem, x, &t));
+    RJ_TRY(rj_relu_run(tape, t, &t));
+    for (int i = 0; i < a->config.levels; i++) {
+        RJ_TRY(rj_conv_run(p, tape, &a->down[i], t, &t));
+        RJ_TRY(rj_relu_run(tape, t, &t));
+    }
+    RJ_TRY(rj_conv_run(p, tape, &a->narrow, t, &t));
+    RJ_TRY(rj_conv_run(p, tape, &a->wide, t, &t));
+    RJ_TRY(rj_relu_run(tape, t, &t));
+    for (int i = a->config.levels - 1; i >= 0; i--) {
+        RJ_TRY(double_size(a, tape, i, t, &t));
+        RJ_TRY(rj_relu_run(tape, t, &t));
+    }
+    return rj_conv_run(p, tape, &a->last, t, y);
+}

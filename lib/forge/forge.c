@@ -1,0 +1,316 @@
+/* forge.c: rij_forge(): photographs in, parents and their children out.
+ *
+ *     photographs -> parents (native windows) -> real/N.png
+ *                        |-> two auto-encoders per decoder family -> fake/FAMILY/N.png
+ *                        `-> fixed operators                      -> fake/FAMILY/N.png
+ *
+ * A decoder family is one generator made of two auto-encoders, one with a single halving
+ * and 6 channels at its narrow place, one with two halvings and 24 channels; they share
+ * the family's training steps, and a hash of (seed, family, parent) says which of them
+ * makes the child. The family's traces then are those of its decoder at two strengths,
+ * not those of one set of weights.
+ *
+ * Every random choice has a key of its own made from the seed and what it is for, so that
+ * neither the number of threads nor the other families change a picture. */
+#include "forge/forge.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GROUP = 8, CHUNK = 64, EVERY = 10 };
+
+/* Progress of the phase "forge", whose steps are training steps and one for every family
+ * written, the parents being one. */
+typedef struct teller {
+    rij_progress_fn progress;
+    void *user;
+    double start_s, loss;
+    int64_t step, steps, images;
+    int losses;
+} teller;
+
+/* One call of rij_forge(). */
+typedef struct run {
+    const char *out;
+    rj_forge_plan plan;
+    rj_pool *pool;
+    rj_device *dev;
+    rj_tape tape;
+    rj_parents parents;
+    teller tell;
+    int family; /* being made, or -1 for the parents */
+    int first;  /* parent of piece 0 of a parallel job */
+} run;
+
+static uint64_t key(uint64_t seed, const char *what, int number)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "%s %d", what, number);
+    return rj_hash(text, strlen(text), seed);
+}
+
+/* ---- messages --------------------------------------------------------------------- */
+
+static rij_status send(const teller *t, const rij_progress *p)
+{
+    RJ_REQUIRE(!t->progress || t->progress(p, t->user) == 0, RIJ_E_CANCELLED,
+               "forge: stopped by the progress callback");
+    return RIJ_OK;
+}
+
+static rij_status tell_read(void *user, int done, int of, const char *note)
+{
+    const teller *t = user;
+    const double spent_s = rj_now_s() - t->start_s;
+    const rij_progress p = {.phase = "read",
+                            .note = note,
+                            .step = done,
+                            .steps = of,
+                            .images_s = done / RJ_MAX(spent_s, 1e-9),
+                            .eta_s = spent_s / done * (of - done)};
+
+    return send(t, &p);
+}
+
+static rij_status tell_forge(teller *t, double rate)
+{
+    const double spent_s = rj_now_s() - t->start_s;
+    const rij_progress p = {.phase = "forge",
+                            .step = t->step,
+                            .steps = t->steps,
+                            .images_s = (double)t->images / RJ_MAX(spent_s, 1e-9),
+                            .eta_s = spent_s / (double)RJ_MAX(t->step, 1) *
+                                     (double)(t->steps - t->step),
+                            .rate = rate,
+                            .loss = t->losses ? t->loss / t->losses : 0};
+
+    t->loss = 0;
+    t->losses = 0;
+    return send(t, &p);
+}
+
+static rij_status tell_step(void *user, double rate, double loss, int images)
+{
+    teller *t = user;
+
+    t->step++;
+    t->images += images;
+    t->loss += loss;
+    t->losses++;
+    return t->step % EVERY ? RIJ_OK : tell_forge(t, rate);
+}
+
+/* ---- files ------------------------------------------------------------------------ */
+
+/* out/real or out/fake/FAMILY, with "/NNNNN.png" behind it unless i is -1. */
+static rij_status place(const run *r, int i, char path[PATH_MAX])
+{
+    const char *family = r->family < 0 ? "" : rj_family_name(r->family);
+    int n = snprintf(path, PATH_MAX, "%s/%s%s", r->out, r->family < 0 ? "real" : "fake/",
+                     family);
+
+    if (n >= 0 && n < PATH_MAX && i >= 0)
+        n += snprintf(path + n, (size_t)(PATH_MAX - n), "/%05d.png", i);
+    RJ_REQUIRE(n >= 0 && n < PATH_MAX, RIJ_E_FILE, "%.100s..: the path is too long",
+               r->out);
+    return RIJ_OK;
+}
+
+static rij_status write_picture(const run *r, int i, const rj_image *image)
+{
+    char path[PATH_MAX];
+
+    RJ_TRY(place(r, i, path));
+    return rj_image_write_png(path, image);
+}
+
+/* Make the folders and take away an older manifest, which would soon be wrong. A folder
+ * below the photographs is refused: its pictures would be read as photographs. */
+static rij_status prepare_folders(run *r, const char *photos)
+{
+    char from[PATH_MAX], to[PATH_MAX], path[PATH_MAX];
+    size_t n;
+
+    RJ_REQUIRE(realpath(photos, from), RIJ_E_FILE, "%s: the folder cannot be read",
+               photos);
+    RJ_TRY(rj_folder_make(r->out));
+    RJ_REQUIRE(realpath(r->out, to), RIJ_E_FILE, "%s: the folder cannot be used", r->out);
+    n = strlen(from);
+    RJ_REQUIRE(strncmp(from, to, n) != 0 || (to[n] != '/' && to[n] != 0), RIJ_E_ARGUMENT,
+               "forge: %s lies in the folder of photographs %s", r->out, photos);
+    RJ_TRY(rj_path_join(r->out, "manifest.tsv", path, sizeof path));
+    unlink(path);
+    for (r->family = -1; r->family < RJ_FAMILIES; r->family++)
+        if (r->family < 0 || r->plan.wanted[r->family]) {
+            RJ_TRY(place(r, -1, path));
+            RJ_TRY(rj_folder_make(path));
+        }
+    return RIJ_OK;
+}
+
+/* ---- pictures --------------------------------------------------------------------- */
+
+static rij_status write_parent(void *job, int i, int worker)
+{
+    const run *r = job;
+    const int parent = r->first + i;
+
+    (void)worker;
+    return write_picture(r, parent, &r->parents.image[parent]);
+}
+
+static rij_status make_fixed(void *job, int i, int worker)
+{
+    const run *r = job;
+    const int parent = r->first + i;
+    const uint64_t seed = key(r->plan.o.seed, rj_family_name(r->family), parent);
+    rj_random random = rj_random_start(seed, RJ_STREAM_FORGE, 0);
+    rij_status status;
+    rj_image child;
+
+    (void)worker;
+    RJ_TRY(rj_operate(&r->parents.image[parent],
+                      (enum rj_operator)(r->family - RJ_DECODERS), &random, &child));
+    status = write_picture(r, parent, &child);
+    rj_image_free(&child);
+    return status;
+}
+
+/* A piece for every parent, in chunks between which the caller may cancel. */
+static rij_status for_parents(run *r, rj_piece piece)
+{
+    for (r->first = 0; r->first < r->parents.n; r->first += CHUNK) {
+        RJ_TRY(
+            rj_parallel_for(r->pool, RJ_MIN(CHUNK, r->parents.n - r->first), piece, r));
+        RJ_TRY(tell_forge(&r->tell, 0));
+    }
+    return RIJ_OK;
+}
+
+/* Up to GROUP parents that go through one auto-encoder together. */
+typedef struct group {
+    const run *r;
+    int n, index[GROUP];
+    const rj_image *parent[GROUP];
+    rj_image child[GROUP];
+} group;
+
+static rij_status write_child(void *job, int i, int worker)
+{
+    const group *g = job;
+
+    (void)worker;
+    return write_picture(g->r, g->index[i], &g->child[i]);
+}
+
+static rij_status make_group(run *r, rj_autoencoder *a, group *g)
+{
+    rij_status status;
+
+    if (!g->n)
+        return RIJ_OK;
+    RJ_TRY(rj_autoencoder_apply(a, &r->tape, g->parent, g->n, g->child));
+    status = rj_parallel_for(r->pool, g->n, write_child, g);
+    for (int i = 0; i < g->n; i++)
+        rj_image_free(&g->child[i]);
+    g->n = 0;
+    return status == RIJ_OK ? tell_forge(&r->tell, 0) : status;
+}
+
+/* The children of all parents that fall to one of the family's auto-encoders. */
+static rij_status make_children(run *r, rj_autoencoder *a, int variant)
+{
+    const int most = RJ_MIN(GROUP, rj_autoencoder_batch(r->plan.o.crop));
+    const char *name = rj_family_name(r->family);
+    group g = {.r = r};
+
+    for (int i = 0; i < r->parents.n; i++) {
+        if ((int)(key(r->plan.o.seed, name, i) % RJ_VARIANTS) != variant)
+            continue;
+        g.index[g.n] = i;
+        g.parent[g.n++] = &r->parents.image[i];
+        if (g.n == most)
+            RJ_TRY(make_group(r, a, &g));
+    }
+    return make_group(r, a, &g);
+}
+
+static rij_status forge_trained(run *r)
+{
+    const char *name = rj_family_name(r->family);
+    const int steps = r->plan.o.steps;
+
+    for (int v = 0; v < RJ_VARIANTS; v++) {
+        const rj_autoencoder_config config =
+            rj_autoencoder_variant((enum rj_decoder)r->family, v);
+        const uint64_t seed = key(r->plan.o.seed, name, -1 - v);
+        rj_autoencoder *a;
+        rij_status status;
+
+        RJ_TRY(rj_autoencoder_new(r->dev, &config, seed, &a));
+        status = rj_autoencoder_train(a, &r->tape, r->parents.image, r->parents.n,
+                                      v ? steps / 2 : steps - steps / 2, seed, tell_step,
+                                      &r->tell);
+        if (status == RIJ_OK)
+            status = make_children(r, a, v);
+        rj_autoencoder_free(a);
+        RJ_TRY(status);
+    }
+    return RIJ_OK;
+}
+
+static rij_status forge_family(run *r)
+{
+    if (r->family < 0)
+        RJ_TRY(for_parents(r, write_parent));
+    else if (r->family < RJ_DECODERS)
+        RJ_TRY(forge_trained(r));
+    else
+        RJ_TRY(for_parents(r, make_fixed));
+    r->tell.step++;
+    return tell_forge(&r->tell, 0);
+}
+
+static rij_status forge(run *r, const char *photos)
+{
+    const rij_forge_options *o = &r->plan.o;
+    teller *t = &r->tell;
+    char path[PATH_MAX];
+
+    *t = (teller){.progress = o->progress, .user = o->user, .start_s = rj_now_s()};
+    RJ_TRY(rj_pool_new(o->threads, &r->pool));
+    RJ_TRY(rj_device_open(o->device, r->pool, &r->dev));
+    r->tape.dev = r->dev;
+    RJ_TRY(prepare_folders(r, photos));
+    RJ_TRY(rj_parents_cut(photos, o->crop, o->crops, o->seed, tell_read, t, &r->parents));
+    t->start_s = rj_now_s();
+    t->steps = (int64_t)r->plan.trained * o->steps + r->plan.families + 1;
+    for (r->family = -1; r->family < RJ_FAMILIES; r->family++)
+        if (r->family < 0 || r->plan.wanted[r->family])
+            RJ_TRY(forge_family(r));
+    RJ_TRY(rj_path_join(r->out, "manifest.tsv", path, sizeof path));
+    return rj_forge_manifest(path, &r->parents, &r->plan);
+}
+
+RIJ_API rij_status rij_forge(const char *photos, const char *out,
+                             const rij_forge_options *options)
+{
+    run r = {.out = out};
+    rij_status status;
+
+    RJ_REQUIRE(photos && out, RIJ_E_ARGUMENT, "forge: %s is NULL",
+               photos ? "out" : "photos");
+    RJ_TRY(rj_forge_resolve(options, &r.plan));
+    status = forge(&r, photos);
+    rj_parents_free(&r.parents);
+    if (r.dev) {
+        rj_tape_free(&r.tape);
+        rj_device_close(r.dev);
+    }
+    rj_pool_free(r.pool);
+    return status;
+}

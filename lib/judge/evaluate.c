@@ -1,0 +1,367 @@
+/* evaluate.c: rij_evaluate(): a data set judged under one or more columns.
+ *
+ *     images, in chunks -> read, degrade by every column, cut the covering crops (pool)
+ *                       -> judge the crops, RJ_JUDGE_BATCH at a time, across images
+ *                       -> a margin per image and column -> figures (evaluation.c)
+ *
+ * The whole image is degraded, then cut, as a picture that went through the web would be;
+ * both classes alike. Random degradations draw from a stream of the sample's place in the
+ * data, so a column repeats bit for bit. Chunks depend on the crop and the columns only,
+ * so no figure depends on the number of threads. */
+#include "judge/judge.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256 };
+static const double TELL_S = 0.5; /* at least this long between two messages */
+
+/* One image under one column. */
+typedef struct shot {
+    rj_image *crop;
+    int crops;
+    double cls, prox; /* sums over the crops judged so far */
+} shot;
+
+typedef struct run {
+    const rij_model *m;
+    const rij_evaluate_options *o;
+    rj_context *context;
+    rj_dataset data;
+    rj_list columns;
+    bool *wanted;   /* generators */
+    int *image;     /* samples to judge, in the data's order */
+    int images;     /* how many */
+    double *margin; /* (images, columns) */
+    int unusable;
+    /* one chunk */
+    int room;               /* images that a chunk holds at most */
+    int first, chunk;       /* images first .. first + chunk - 1 are in it */
+    shot *shot;             /* (room, columns) */
+    char (*reason)[REASON]; /* (room) why not usable, or "" */
+    float *planar;          /* (RJ_JUDGE_BATCH, 3, crop, crop) */
+    double start_s, told_s;
+} run;
+
+/* ---- messages --------------------------------------------------------------------- */
+
+static rij_status tell(run *r, int done, const char *note)
+{
+    const double now_s = rj_now_s(), spent_s = now_s - r->start_s;
+    const rij_progress p = {.phase = "evaluate",
+                            .note = note,
+                            .step = done,
+                            .steps = r->images,
+                            .images_s = done / RJ_MAX(spent_s, 1e-9),
+                            .eta_s = done ? spent_s / done * (r->images - done) : 0};
+
+    r->told_s = now_s;
+    RJ_REQUIRE(!r->o->progress || r->o->progress(&p, r->o->user) == 0, RIJ_E_CANCELLED,
+               "evaluate: stopped by the progress callback");
+    return RIJ_OK;
+}
+
+/* ---- what to judge ---------------------------------------------------------------- */
+
+/* Names between commas, without spaces around them. */
+static rij_status split_names(const char *text, const char *field, rj_list *list)
+{
+    for (;;) {
+        const size_t skip = strspn(text, " "), whole = strcspn(text + skip, ",");
+        size_t n = whole;
+
+        text += skip;
+        while (n && text[n - 1] == ' ')
+            n--;
+        RJ_REQUIRE(n > 0, RIJ_E_ARGUMENT, "evaluate: %s holds an empty name", field);
+        RJ_TRY(rj_grow((void **)&list->path, &list->room, list->n + 1, sizeof(char *)));
+        list->path[list->n] = rj_alloc(n + 1, 1);
+        RJ_REQUIRE(list->path[list->n], RIJ_E_MEMORY, "evaluate: no memory");
+        memcpy(list->path[list->n++], text, n);
+        if (text[whole] == 0)
+            return RIJ_OK;
+        text += whole + 1;
+    }
+}
+
+/* Every column is tried on a small grey picture, so that a wrong one fails at once. */
+static rij_status choose_columns(run *r)
+{
+    rj_image grey = {0}, out = {0};
+    rij_status status = RIJ_OK;
+
+    RJ_TRY(split_names(r->o->columns ? r->o->columns : "native", "columns", &r->columns));
+    RJ_TRY(rj_image_new(16, 16, &grey));
+    for (int i = 0; i < r->columns.n && status == RIJ_OK; i++) {
+        rj_random random = rj_random_start(0, RJ_STREAM_EVALUATE, 0);
+
+        status = rj_degrade_named(&grey, r->columns.path[i], &random, &out);
+        if (status == RIJ_OK)
+            rj_image_free(&out);
+    }
+    rj_image_free(&grey);
+    return status;
+}
+
+static rij_status choose_generators(run *r)
+{
+    const rj_dataset *d = &r->data;
+    rj_list only = {0};
+    rij_status status = RIJ_OK;
+
+    r->wanted = rj_alloc((size_t)d->generators + 1, sizeof *r->wanted);
+    RJ_REQUIRE(r->wanted, RIJ_E_MEMORY, "evaluate: no memory");
+    if (r->o->only)
+        status = split_names(r->o->only, "only", &only);
+    for (int g = 0; g < d->generators; g++)
+        r->wanted[g] = !r->o->only;
+    for (int i = 0; i < only.n && status == RIJ_OK; i++) {
+        int found = -1;
+
+        for (int g = 0; g < d->generators; g++)
+            if (strcmp(d->generator[g], only.path[i]) == 0)
+                found = g;
+        if (found < 0)
+            status = rj_fail(RIJ_E_ARGUMENT,
+                             "evaluate: the data has no generator '%.60s', which 'only' "
+                             "names",
+                             only.path[i]);
+        else
+            r->wanted[found] = true;
+    }
+    rj_list_free(&only);
+    return status;
+}
+
+static rij_status check_classes(const run *r, const char *which)
+{
+    int count[2] = {0, 0};
+
+    for (int i = 0; i < r->data.n; i++) {
+        const rj_sample *s = &r->data.sample[i];
+
+        count[s->label] +=
+            s->usable && (s->label == RJ_REAL_LABEL || r->wanted[s->generator]);
+    }
+    RJ_REQUIRE(count[0] && count[1], RIJ_E_DATA,
+               "evaluate: %d real and %d generated %simages, at least one of each is "
+               "needed",
+               count[0], count[1], which);
+    return RIJ_OK;
+}
+
+static rij_status choose_images(run *r)
+{
+    RJ_TRY(check_classes(r, ""));
+    r->image = rj_alloc((size_t)r->data.n, sizeof *r->image);
+    RJ_REQUIRE(r->image, RIJ_E_MEMORY, "evaluate: no memory");
+    for (int i = 0; i < r->data.n; i++) {
+        const rj_sample *s = &r->data.sample[i];
+
+        if (s->usable && (s->label == RJ_REAL_LABEL || r->wanted[s->generator]))
+            r->image[r->images++] = i;
+    }
+    return RIJ_OK;
+}
+
+/* As many images at a time as their crops fit in CHUNK_BYTES, were all of them large. */
+static rij_status make_room(run *r)
+{
+    const size_t crop = 3 * (size_t)r->m->crop * (size_t)r->m->crop;
+    const size_t columns = (size_t)r->columns.n;
+    const size_t fit = (size_t)CHUNK_BYTES / (crop * RJ_COVER_MAX * columns);
+    const size_t room = RJ_MAX(1, RJ_MIN(fit, (size_t)CHUNK));
+
+    r->room = (int)room;
+    r->margin = rj_alloc((size_t)r->images * columns, sizeof *r->margin);
+    r->shot = rj_alloc(room * columns, sizeof *r->shot);
+    r->reason = rj_alloc(room, sizeof *r->reason);
+    r->planar = rj_alloc(RJ_JUDGE_BATCH * crop, sizeof *r->planar);
+    RJ_REQUIRE(r->margin && r->shot && r->reason && r->planar, RIJ_E_MEMORY,
+               "evaluate: no memory for %zu images at a time", room);
+    return RIJ_OK;
+}
+
+/* ---- read, degrade, cut ----------------------------------------------------------- */
+
+static rij_status cut(const run *r, const rj_image *image, shot *s)
+{
+    int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
+    const int n = rj_cover(image->w, image->h, r->m->crop, x, y);
+
+    s->crop = rj_alloc((size_t)n, sizeof *s->crop);
+    RJ_REQUIRE(s->crop, RIJ_E_MEMORY, "evaluate: no memory");
+    s->crops = n;
+    for (int i = 0; i < n; i++)
+        RJ_TRY(rj_image_crop(image, x[i], y[i], r->m->crop, r->m->crop, &s->crop[i]));
+    return RIJ_OK;
+}
+
+static void drop(shot *s)
+{
+    for (int i = 0; i < s->crops; i++)
+        rj_image_free(&s->crop[i]);
+    rj_free(s->crop);
+    *s = (shot){0};
+}
+
+/* Piece `index`: one image of the chunk under every column. An image that cannot be used
+ * is no failure: its reason is kept, to be told in the data's order. */
+static rij_status prepare(void *job, int index, int worker)
+{
+    run *r = job;
+    const int sample = r->image[r->first + index];
+    rj_image image = {0};
+    rij_status status =
+        rj_image_read(r->data.sample[sample].path, &rj_default_limits, &image);
+
+    (void)worker;
+    if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {
+        snprintf(r->reason[index], REASON, "%s", rij_last_error());
+        return RIJ_OK;
+    }
+    for (int c = 0; c < r->columns.n && status == RIJ_OK; c++) {
+        rj_random random = rj_random_start(0, RJ_STREAM_EVALUATE, (uint64_t)sample);
+        rj_image seen = {0};
+
+        status = rj_degrade_named(&image, r->columns.path[c], &random, &seen);
+        if (status == RIJ_OK)
+            status = cut(r, &seen, &r->shot[index * r->columns.n + c]);
+        rj_image_free(&seen);
+    }
+    rj_image_free(&image);
+    return status;
+}
+
+/* ---- judge ------------------------------------------------------------------------ */
+
+/* The crops of up to RJ_JUDGE_BATCH places from (*s, *k) on, in order of shots. */
+typedef struct batch {
+    int n;
+    shot *of[RJ_JUDGE_BATCH];
+    double cls[RJ_JUDGE_BATCH], prox[RJ_JUDGE_BATCH];
+} batch;
+
+static void gather(run *r, int shots, int *s, int *k, batch *b)
+{
+    const size_t each = 3 * (size_t)r->m->crop * (size_t)r->m->crop;
+
+    b->n = 0;
+    while (*s < shots && b->n < RJ_JUDGE_BATCH) {
+        shot *now = &r->shot[*s];
+
+        if (*k < now->crops) {
+            rj_image_planar(&now->crop[*k], r->planar + (size_t)b->n * each);
+            b->of[b->n++] = now;
+            ++*k;
+        } else {
+            ++*s;
+            *k = 0;
+        }
+    }
+}
+
+static rij_status judge_chunk(run *r)
+{
+    const int shots = r->chunk * r->columns.n;
+    int s = 0, k = 0;
+    batch b;
+
+    for (gather(r, shots, &s, &k, &b); b.n; gather(r, shots, &s, &k, &b)) {
+        const rij_status status =
+            rj_judge_planar(r->m->net, r->m->trace, &r->context->tape, r->m->crop, b.n,
+                            r->planar, b.cls, b.prox);
+
+        RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_MODEL,
+                   "evaluate: the model's numbers overflow on these images");
+        RJ_TRY(status);
+        for (int i = 0; i < b.n; i++) {
+            b.of[i]->cls += b.cls[i] / b.of[i]->crops;
+            b.of[i]->prox += b.prox[i] / b.of[i]->crops;
+        }
+        if (rj_now_s() - r->told_s >= TELL_S && s < shots)
+            RJ_TRY(tell(r, r->first + s / r->columns.n, NULL));
+    }
+    return RIJ_OK;
+}
+
+/* Notes, margins; the shots are empty afterwards. */
+static rij_status finish_chunk(run *r)
+{
+    for (int i = 0; i < r->chunk; i++) {
+        rj_sample *sample = &r->data.sample[r->image[r->first + i]];
+
+        if (r->reason[i][0]) {
+            sample->usable = false;
+            r->unusable++;
+            RJ_TRY(tell(r, r->first + i, r->reason[i]));
+            r->reason[i][0] = 0;
+        }
+        for (int c = 0; c < r->columns.n; c++) {
+            shot *s = &r->shot[i * r->columns.n + c];
+
+            r->margin[(r->first + i) * r->columns.n + c] =
+                rj_decision_margin(&r->m->decision, s->cls, s->prox);
+            drop(s);
+        }
+    }
+    return tell(r, r->first + r->chunk, NULL);
+}
+
+static rij_status judge_all(run *r)
+{
+    r->start_s = r->told_s = rj_now_s();
+    for (r->first = 0; r->first < r->images; r->first += r->room) {
+        r->chunk = RJ_MIN(r->room, r->images - r->first);
+        RJ_TRY(rj_parallel_for(r->m->pool, r->chunk, prepare, r));
+        RJ_TRY(judge_chunk(r));
+        RJ_TRY(finish_chunk(r));
+    }
+    return check_classes(r, "usable ");
+}
+
+/* ---- the public header ------------------------------------------------------------ */
+
+static void run_free(run *r)
+{
+    for (int i = 0; r->shot && i < r->room * r->columns.n; i++)
+        drop(&r->shot[i]);
+    rj_free(r->shot);
+    rj_free(r->reason);
+    rj_free(r->planar);
+    rj_free(r->margin);
+    rj_free(r->image);
+    rj_free(r->wanted);
+    rj_context_give(r->m, r->context);
+    rj_list_free(&r->columns);
+    rj_dataset_free(&r->data);
+}
+
+RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
+                                const rij_evaluate_options *options,
+                                rij_evaluation **evaluation)
+{
+    const rij_evaluate_options usual = RIJ_EVALUATE_OPTIONS_INIT;
+    run r = {.m = model, .o = options ? options : &usual};
+    rij_status status;
+
+    RJ_REQUIRE(evaluation, RIJ_E_ARGUMENT, "rij_evaluate: evaluation is NULL");
+    *evaluation = NULL;
+    RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_evaluate: %s is NULL",
+               model ? "data" : "model");
+    RJ_REQUIRE(r.o->size == sizeof usual, RIJ_E_ARGUMENT,
+               "rij_evaluate: options.size is %zu, not %zu; start with "
+               "RIJ_EVALUATE_OPTIONS_INIT",
+               r.o->size, sizeof usual);
+    RJ_TRY_DONE(choose_columns(&r));
+    RJ_TRY_DONE(rj_dataset_open(data, r.o->split, &r.data));
+    RJ_TRY_DONE(choose_generators(&r));
+    RJ_TRY_DONE(choose_images(&r));
+    RJ_TRY_DONE(make_room(&r));
+    RJ_TRY_DONE(rj_context_take(model, &r.context));
+    RJ_TRY_DONE(judge_all(&r));
+    RJ_TRY_DONE(rj_evaluation_new(&r.data, &r.columns, r.images, r.image, r.margin,
+                                  r.unusable, evaluation));
+done:
+    run_free(&r);
+    return status;
+}

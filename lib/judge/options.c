@@ -1,0 +1,253 @@
+/* options.c: what a zero stands for in rij_train_options, and what is refused.
+ *
+ * One table holds every number with its default and range, another every name. The
+ * check, the message and the JSON text of a model's metadata all walk the tables, so a
+ * field that is not in them does not exist. */
+#include "judge/judge.h"
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+enum kind { INT, LONG, REAL };
+
+typedef struct number {
+    const char *name;
+    size_t at; /* offset in rij_train_options */
+    enum kind kind;
+    double usual, low, high; /* the default, and the range it may be set to */
+    bool off;                /* a negative number switches it off */
+    bool machine;            /* of this machine's business only: not kept in a model */
+} number;
+
+#define NUMBER(kind, field, ...)                                                         \
+    {                                                                                    \
+#        field, offsetof(rij_train_options, field), kind, __VA_ARGS__                    \
+    }
+
+/* The widest sensible ranges stand where the header names none: blur and noise as the
+ * columns of rij_evaluate() have them, weights and rates far above anything useful. */
+static const number numbers[] = {
+    /*              field           default  low   high   off?  machine? */
+    NUMBER(INT, threads, 0, 0, RJ_MAX_THREADS, false, true),
+    /* data */
+    NUMBER(REAL, validation, 0.1, 0.02, 0.5, false),
+    NUMBER(INT, min_images, 16, 1, 1000000, false),
+    NUMBER(LONG, cache_bytes, 1 << 30, 1, 0x1p62, true, true),
+    NUMBER(INT, shuffle_labels, 0, 0, 1, false),
+    /* views */
+    NUMBER(INT, crop, 96, 32, 512, false),
+    NUMBER(REAL, degraded, 0.5, 0, 1, true),
+    NUMBER(INT, jpeg_min, 60, 1, 100, false),
+    NUMBER(INT, jpeg_max, 98, 1, 100, false),
+    NUMBER(REAL, blur_max, 1.2, 0.2, 8, false),
+    NUMBER(REAL, noise_max, 6, 0, 64, false),
+    NUMBER(REAL, resize_min, 0.6, 0.1, 1, false),
+    NUMBER(REAL, forged, 0.65, 0, 1, true),
+    NUMBER(REAL, blended, 0, 0, 1, true),
+    /* network */
+    NUMBER(INT, embedding, 128, 8, 1024, false),
+    /* stage 1 */
+    NUMBER(INT, batch1, 32, 4, 4096, false),
+    NUMBER(INT, steps1, 200, 1, 1e8, true),
+    NUMBER(REAL, rate1, 0.05, 0, 100, false),
+    NUMBER(REAL, l_het, 1, 0, 1000, true),
+    NUMBER(REAL, l_dec, 0.1, 0, 1000, true),
+    NUMBER(REAL, broken, 0.5, 0, 1, true),
+    NUMBER(INT, traces, 1, 1, 256, true),
+    /* stage 2 */
+    NUMBER(INT, batch2, 32, 4, 4096, false),
+    NUMBER(INT, steps2, 600, 1, 1e8, false),
+    NUMBER(REAL, rate2, 1e-3, 0, 100, false),
+    NUMBER(REAL, weight_decay, 1e-2, 0, 1, true), // 1e-4 with sgd
+    NUMBER(REAL, warmup, 0.05, 0, 1, true),
+    NUMBER(INT, patience, 6, 1, 1000000, true),
+    NUMBER(REAL, lambda, 1, 0, 1000, true),
+    NUMBER(REAL, tau, 0.1, 0.02, 100, false),
+    NUMBER(REAL, tau_s, 0.2, 0.02, 100, false),
+    NUMBER(REAL, alpha, 0.5, 0, 1, true),
+    NUMBER(REAL, beta, 0.5, 0, 1, true),
+    NUMBER(REAL, rho, 0.2, 0, 1, true),
+};
+
+typedef struct choice {
+    const char *name;
+    size_t at;
+    rij_status refusal;
+    const char *known[5]; /* the default first; ends with NULL */
+} choice;
+
+#define CHOICE(field, refusal, ...)                                                      \
+    {                                                                                    \
+#        field, offsetof(rij_train_options, field), refusal,                             \
+        {                                                                                \
+            __VA_ARGS__                                                                  \
+        }                                                                                \
+    }
+
+static const choice choices[] = {
+    CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
+    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "resnet18", "resnet50"),
+    CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
+    CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
+    CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),
+    CHOICE(decide, RIJ_E_ARGUMENT, "classifier", "proximity", "fused"),
+};
+
+/* ---- fields of a struct by the table ---------------------------------------------- */
+
+static double get(const rij_train_options *o, const number *f)
+{
+    const char *at = (const char *)o + f->at;
+
+    switch (f->kind) {
+    case INT:
+        return *(const int *)(const void *)at;
+    case LONG:
+        return (double)*(const int64_t *)(const void *)at;
+    default:
+        return *(const double *)(const void *)at;
+    }
+}
+
+static void set(rij_train_options *o, const number *f, double value)
+{
+    char *at = (char *)o + f->at;
+
+    if (f->kind == INT)
+        *(int *)(void *)at = (int)value;
+    else if (f->kind == LONG)
+        *(int64_t *)(void *)at = (int64_t)value;
+    else
+        *(double *)(void *)at = value;
+}
+
+static const char **name_at(rij_train_options *o, const choice *c)
+{
+    return (const char **)(void *)((char *)o + c->at);
+}
+
+/* ---- checks ----------------------------------------------------------------------- */
+
+/* The comparisons are so turned that a NaN is refused. */
+static rij_status resolve_number(rij_train_options *o, const number *f)
+{
+    const double value = get(o, f);
+
+    if (value == 0)
+        set(o, f, f->usual);
+    else if (f->off && value < 0)
+        set(o, f, -1);
+    else
+        RJ_REQUIRE(value >= f->low && value <= f->high, RIJ_E_ARGUMENT,
+                   "train: %s is %g, not in %g..%g (0: the default, %g%s)", f->name,
+                   value, f->low, f->high, f->usual, f->off ? "; negative: off" : "");
+    return RIJ_OK;
+}
+
+static rij_status resolve_choice(rij_train_options *o, const choice *c)
+{
+    const char **name = name_at(o, c);
+    char list[64] = "";
+    size_t used = 0;
+
+    if (!*name) {
+        *name = c->known[0];
+        return RIJ_OK;
+    }
+    for (int i = 0; c->known[i]; i++) {
+        if (strcmp(*name, c->known[i]) == 0) {
+            *name = c->known[i];
+            return RIJ_OK;
+        }
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", c->known[i]);
+        used = strlen(list);
+    }
+    return rj_fail(c->refusal, "train: there is no %s '%.60s'; known: %s", c->name, *name,
+                   list);
+}
+
+/* What one field alone cannot tell. */
+static rij_status check_together(const rij_train_options *o)
+{
+    RJ_REQUIRE(o->crop % 16 == 0, RIJ_E_ARGUMENT,
+               "train: crop is %d, not a multiple of 16 in 32..512", o->crop);
+    RJ_REQUIRE(o->jpeg_min <= o->jpeg_max, RIJ_E_ARGUMENT,
+               "train: jpeg_min is %d, above jpeg_max, which is %d", o->jpeg_min,
+               o->jpeg_max);
+    RJ_REQUIRE(o->batch1 % 2 == 0, RIJ_E_ARGUMENT,
+               "train: batch1 is %d, not an even number in 4..4096", o->batch1);
+    RJ_REQUIRE(o->batch2 % 2 == 0, RIJ_E_ARGUMENT,
+               "train: batch2 is %d, not an even number in 4..4096", o->batch2);
+    RJ_REQUIRE(o->traces > 0 || strcmp(o->decide, "classifier") == 0, RIJ_E_ARGUMENT,
+               "train: decide is '%s', but traces is off", o->decide);
+    return RIJ_OK;
+}
+
+RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
+{
+    rij_train_options o;
+
+    RJ_REQUIRE(options, RIJ_E_ARGUMENT, "rij_train_options_resolve: options is NULL");
+    RJ_REQUIRE(options->size == sizeof o, RIJ_E_ARGUMENT,
+               "train: options.size is %zu, not %zu; start with RIJ_TRAIN_OPTIONS_INIT",
+               options->size, sizeof o);
+    o = *options;
+    for (int i = 0; i < RJ_COUNT(choices); i++)
+        RJ_TRY(resolve_choice(&o, &choices[i]));
+    if (o.weight_decay == 0 && strcmp(o.optimiser, "sgd") == 0)
+        o.weight_decay = 1e-4;
+    for (int i = 0; i < RJ_COUNT(numbers); i++)
+        RJ_TRY(resolve_number(&o, &numbers[i]));
+    RJ_TRY(check_together(&o));
+    *options = o;
+    return RIJ_OK;
+}
+
+/* ---- text ------------------------------------------------------------------------- */
+
+/* The seed is text: 64 bits do not fit the numbers of most readers of JSON. */
+static bool fill(json_t *object, rij_train_options *o)
+{
+    char seed[24];
+    bool fine = true;
+
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
+    fine = json_object_set_new(object, "seed", json_string(seed)) == 0 && fine;
+    for (int i = 0; i < RJ_COUNT(choices); i++)
+        fine = json_object_set_new(object, choices[i].name,
+                                   json_string(*name_at(o, &choices[i]))) == 0 &&
+               fine;
+    for (int i = 0; i < RJ_COUNT(numbers); i++) {
+        const number *f = &numbers[i];
+        const double value = get(o, f);
+
+        if (!f->machine)
+            fine = json_object_set_new(object, f->name,
+                                       f->kind == REAL
+                                           ? json_real(value)
+                                           : json_integer((int64_t)value)) == 0 &&
+                   fine;
+    }
+    return fine;
+}
+
+/* Threads and cache are left out, since they change no bit of a model; so are paths. */
+rij_status rj_options_text(const rij_train_options *resolved, char **json)
+{
+    const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
+    rij_train_options o = *resolved;
+    json_t *object = json_object();
+    char *text = NULL;
+    size_t n = 0;
+
+    if (object && fill(object, &o))
+        n = json_dumpb(object, NULL, 0, flags);
+    if (n)
+        text = rj_alloc(n + 1, 1);
+    if (text)
+        json_dumpb(object, text, n, flags);
+    json_decref(object);
+    RJ_REQUIRE(text, RIJ_E_MEMORY, "options: no memory for their text");
+    *json = text;
+    return RIJ_OK;
+}

@@ -1,0 +1,58 @@
+/* progress.c: what a training tells its caller, and the caller's wish to stop. */
+#include "judge/judge.h"
+
+void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps)
+{
+    t->progress = (rij_progress){.phase = phase, .steps = steps};
+    t->phase_start_s = rj_now_s();
+    t->told_s = 0;
+    t->phase_rows = 0;
+    t->losses = 0;
+    for (int i = 0; i < 4; i++)
+        t->loss_sum[i] = 0;
+}
+
+static rij_status call(rj_trainer *t)
+{
+    if (t->o.progress && t->o.progress(&t->progress, t->o.user) != 0)
+        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"%s\" at step %jd of %jd",
+                       t->progress.phase, (intmax_t)t->progress.step,
+                       (intmax_t)t->progress.steps);
+    return RIJ_OK;
+}
+
+rij_status rj_trainer_note(rj_trainer *t, const char *line)
+{
+    rij_status status;
+
+    t->progress.note = line;
+    status = call(t);
+    t->progress.note = NULL;
+    return status;
+}
+
+rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
+                           const double loss[4], bool now)
+{
+    const double time_s = rj_now_s(), spent_s = time_s - t->phase_start_s;
+    rij_progress *p = &t->progress;
+
+    t->phase_rows += rows;
+    t->losses++;
+    for (int i = 0; i < 4; i++)
+        t->loss_sum[i] += loss[i];
+    if (!now && step < p->steps && time_s - t->told_s < 0.25)
+        return RIJ_OK;
+    p->step = step;
+    p->rate = rate;
+    p->images_s = spent_s > 0 ? (double)t->phase_rows / spent_s : 0;
+    p->eta_s = step > 0 ? spent_s / (double)step * (double)(p->steps - step) : 0;
+    p->loss = t->loss_sum[0] / t->losses;
+    for (int i = 0; i < 3; i++)
+        p->loss_part[i] = t->loss_sum[i + 1] / t->losses;
+    t->losses = 0;
+    for (int i = 0; i < 4; i++)
+        t->loss_sum[i] = 0;
+    t->told_s = time_s;
+    return call(t);
+}

@@ -1,0 +1,109 @@
+/* model.h: what is kept. The model file is safetensors: tensors as float32, and a
+ * metadata map of strings that holds the rest (docs/model_file.md). */
+#ifndef RJ_MODEL_H
+#define RJ_MODEL_H
+
+#include "net/net.h"
+
+/* ---- safetensors.c: any file of named float32 tensors and strings
+ * ------------------------------ */
+
+typedef struct rj_st_tensor {
+    char name[RJ_NAME_MAX];
+    rj_shape shape; /* plain, rank 0..4 */
+    float *x;       /* rj_count(shape) numbers, owned by the file */
+} rj_st_tensor;
+
+typedef struct rj_st_entry {
+    char *key, *value;
+} rj_st_entry;
+
+typedef struct rj_st_file {
+    rj_st_tensor *tensor;
+    int tensors, tensors_room;
+    rj_st_entry *entry;
+    int entries, entries_room;
+    bool sealed; /* read from a file whose hash was there and right, or made here */
+} rj_st_file;
+
+/* x is copied. Names must be unique; numbers that are not finite are RIJ_E_ARGUMENT. */
+rij_status rj_st_add(rj_st_file *f, const char *name, rj_shape shape, const float *x);
+/* Set or replace an entry; both are copied. "hash" is kept for the file's own hash. Bytes
+ * of the value that are not UTF-8 become '?', so that a strange path spoils no model. */
+rij_status rj_st_set(rj_st_file *f, const char *key, const char *value);
+const rj_st_tensor *rj_st_tensor_find(const rj_st_file *f,
+                                      const char *name);       /* or NULL */
+const char *rj_st_get(const rj_st_file *f, const char *key);   /* or NULL */
+rij_status rj_st_write(const char *path, const rj_st_file *f); /* beside, sync, rename */
+/* Everything is checked before it is used: header length, JSON, dtypes, offsets inside
+ * the file, in order, without holes or overlap, finite numbers. RIJ_E_MODEL with the
+ * reason. */
+rij_status rj_st_read(const char *path, rj_st_file *f);
+/* The same of bytes in memory; `name` is for the message. */
+rij_status rj_st_parse(const char *name, const unsigned char *bytes, size_t n,
+                       rj_st_file *f);
+void rj_st_free(rj_st_file *f);
+
+/* ---- model.c, model_file.c
+ * ------------------------------------------------------------------- */
+
+enum rj_decide {
+    RJ_DECIDE_CLASSIFIER,
+    RJ_DECIDE_PROXIMITY,
+    RJ_DECIDE_FUSED,
+    RJ_DECIDES
+};
+extern const char *const rj_decide_names[RJ_DECIDES]; /* as in the options */
+
+/* How S becomes a verdict (method 3.5). standard = (S_prox - prox_mean) / prox_deviation;
+ * S = S_cls | standard | S_cls + kappa standard; margin = a S + b. */
+typedef struct rj_decision {
+    enum rj_decide by;
+    double kappa, prox_mean, prox_deviation, a, b;
+} rj_decision;
+
+/* Scratch of one prediction: a device, a tape. Taken from and given back to a locked list
+ * inside the model, so a const model serves any number of threads. */
+typedef struct rj_context {
+    struct rj_context *next;
+    rj_device *dev;
+    rj_tape tape;
+} rj_context;
+
+enum { RJ_SELFTEST_SIDE = 64 };
+
+struct rij_model {
+    rj_pool *pool;
+    char device[16];
+    rj_device *dev; /* owns nothing but scratch for building; parameters live in net */
+    rj_net *net;    /* frozen */
+    int crop;       /* native window, pixels */
+    int traces, embedding;
+    rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
+    rj_arena trace_arena;
+    rj_decision decision;
+    rj_st_file about; /* metadata as written: options, data hash, figures */
+    double selftest_margin; /* of `selftest`, as judged when the model was made */
+    uint8_t selftest[RJ_SELFTEST_SIDE * RJ_SELFTEST_SIDE * 3]; /* RGB rows */
+    struct rj_context_list *contexts; /* locked list, context.c */
+};
+
+/* The image of the self-test: smoothed noise on ramps, the same on every machine. */
+void rj_model_selftest_pixels(uint8_t rgb[RJ_SELFTEST_SIDE * RJ_SELFTEST_SIDE * 3]);
+/* An empty model: pool, device, frozen net of this config, no traces, the identity as
+ * decision, the self-test image with margin 0. Used by training and opening. */
+rij_status rj_model_new(const rj_net_config *config, const char *device, int threads,
+                        int crop, rij_model **model);
+/* Unit rows (traces, d), d the embedding; 0 takes them away. */
+rij_status rj_model_set_traces(rij_model *m, int traces, int d, const float *rows);
+/* model <-> file; open also replays the self-test through `judge` (judge/predict.c). */
+rij_status rj_model_to_file(const rij_model *m, rj_st_file *f);
+rij_status rj_model_from_file(const rj_st_file *f, const char *device, int threads,
+                              rij_model **model);
+/* context.c */
+rij_status rj_contexts_new(struct rj_context_list **list);
+void rj_contexts_free(struct rj_context_list *list);
+rij_status rj_context_take(const rij_model *m, rj_context **context);
+void rj_context_give(const rij_model *m, rj_context *context);
+
+#endif

@@ -1,0 +1,55 @@
+/* optim.c: one step of the optimiser over every learned parameter.
+ *
+ * SGD with momentum, as PyTorch writes it: g += decay w, v = momentum v + g,
+ * w -= rate v. AdamW (Loshchilov and Hutter 2019): decay apart from the gradient. The
+ * kernels hold the formulas; here stand who is stepped and with which memory. Decay is
+ * for RJ_PARAM_WEIGHT alone: biases and batch norm are left free, as is usual. */
+#include "net/net.h"
+#include <math.h>
+
+/* The optimiser's memory, taken on the first step: all of it or, on failure, no step. */
+static rij_status remember(const rj_optimiser *o, rj_params *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        rj_param *p = &s->p[i];
+        const size_t n = rj_count(&p->t.shape);
+
+        if (!p->t.g)
+            continue;
+        if (!p->m)
+            p->m = rj_arena_take(&s->arena, n, sizeof *p->m);
+        if (o->adamw && !p->v)
+            p->v = rj_arena_take(&s->arena, n, sizeof *p->v);
+        RJ_REQUIRE(p->m && (p->v || !o->adamw), RIJ_E_MEMORY,
+                   "optimiser: no memory for %s", p->name);
+    }
+    return RIJ_OK;
+}
+
+rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate, int64_t t)
+{
+    rj_step step = {.rate = rate,
+                    .momentum = o->momentum,
+                    .beta1 = o->beta1,
+                    .beta2 = o->beta2,
+                    .eps = o->eps,
+                    .t = t};
+
+    RJ_REQUIRE(!s->frozen, RIJ_E_ARGUMENT, "optimiser: the parameters are frozen");
+    RJ_REQUIRE(t >= 1 && isfinite(rate) && rate >= 0, RIJ_E_ARGUMENT,
+               "optimiser: step %lld at rate %g", (long long)t, rate);
+    RJ_TRY(remember(o, s));
+    for (int i = 0; i < s->n; i++) {
+        const rj_param *p = &s->p[i];
+        const size_t n = rj_count(&p->t.shape);
+
+        if (!p->t.g)
+            continue;
+        step.decay = p->kind == RJ_PARAM_WEIGHT ? o->decay : 0;
+        if (o->adamw)
+            RJ_TRY(s->dev->k->adamw(s->dev, n, &step, p->t.g, p->t.x, p->m, p->v));
+        else
+            RJ_TRY(s->dev->k->sgd(s->dev, n, &step, p->t.g, p->t.x, p->m));
+    }
+    return RIJ_OK;
+}

@@ -1,0 +1,64 @@
+/* tensor.c: making, filling and reading tensors. A tensor owns nothing: its numbers lie
+ * in the arena it was made from. */
+#include "tensor/tensor.h"
+#include <string.h>
+
+rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
+                         bool gradient, rj_tensor **out)
+{
+    const size_t n = rj_storage(dev, shape);
+    rj_tensor *t = rj_arena_take(arena, 1, sizeof *t);
+    char text[64];
+
+    RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
+    t->shape = *shape;
+    t->x = rj_arena_take(arena, n, sizeof *t->x);
+    t->g = gradient ? rj_arena_take(arena, n, sizeof *t->g) : NULL;
+    RJ_REQUIRE(t->x && (t->g || !gradient), RIJ_E_MEMORY,
+               "no memory for a tensor of shape %s", rj_shape_text(shape, text));
+    *out = t;
+    return RIJ_OK;
+}
+
+rij_status rj_tensor_from(rj_tape *tape, const rj_shape *shape, const float *planar,
+                          rj_tensor **out)
+{
+    const size_t n = rj_count(shape);
+    rj_real *host = rj_arena_take(&tape->arena, n, sizeof *host);
+    rj_tensor *t;
+
+    RJ_REQUIRE(host, RIJ_E_MEMORY, "no memory for %zu numbers", n);
+    for (size_t i = 0; i < n; i++)
+        host[i] = planar[i];
+    RJ_TRY(rj_tensor_new(tape->dev, &tape->arena, shape, false, &t));
+    RJ_TRY(rj_tensor_write(tape->dev, t, host));
+    *out = t;
+    return RIJ_OK;
+}
+
+rij_status rj_tensor_write(rj_device *dev, rj_tensor *t, const rj_real *planar)
+{
+    const rj_picture d = rj_shape_dims(&t->shape);
+
+    if (t->shape.picture)
+        return dev->k->pack(dev, &d, planar, t->x);
+    return rj_upload(dev, t->x, planar, rj_count(&t->shape));
+}
+
+rij_status rj_tensor_read(rj_device *dev, const rj_tensor *t, rj_real *planar)
+{
+    const rj_picture d = rj_shape_dims(&t->shape);
+
+    if (t->shape.picture)
+        return dev->k->unpack(dev, &d, t->x, planar);
+    return rj_download(dev, planar, t->x, rj_count(&t->shape));
+}
+
+rij_status rj_tensor_scalar(rj_device *dev, const rj_tensor *t, double *value)
+{
+    rj_real x;
+
+    RJ_TRY(rj_download(dev, &x, t->x, 1));
+    *value = (double)x;
+    return RIJ_OK;
+}

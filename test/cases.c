@@ -1,0 +1,164 @@
+#include "cases.h"
+#include "test.h"
+#include <string.h>
+
+#define NOPAR NULL
+#define PAR(type, ...) (&(const type){__VA_ARGS__})
+#define PIC(n, c, h, w)                                                                  \
+    {                                                                                    \
+        4, {n, c, h, w}, true                                                            \
+    }
+#define PLAIN(rank, ...)                                                                 \
+    {                                                                                    \
+        rank, {__VA_ARGS__}, false                                                       \
+    }
+const one cases[] = {
+#define RJ_CASE(op, name, inputs, par, ...)                                              \
+    {&rj_op_##op, #name, inputs, par, {__VA_ARGS__}},
+#include "cases.def"
+#undef RJ_CASE
+};
+const int cases_count = RJ_COUNT(cases);
+
+bool wants(const one *c, int i)
+{
+    return c->inputs[i] == 'g' || c->inputs[i] == 'k';
+}
+
+rj_real *noise(size_t n, int which)
+{
+    rj_random r = rj_random_start(7, RJ_STREAM_TEST, (uint64_t)which);
+    rj_real *x = rj_alloc(n, sizeof *x);
+
+    for (size_t i = 0; i < n; i++)
+        x[i] = (rj_real)rj_random_uniform(&r, -1, 1);
+    return x;
+}
+
+/* A shuffled ladder from -1 to 1 that misses zero: no two numbers are near. */
+static void ladder(rj_real *x, size_t n, int which)
+{
+    rj_random r = rj_random_start(8, RJ_STREAM_TEST, (uint64_t)which);
+    int *order = rj_alloc(n, sizeof *order);
+
+    for (size_t i = 0; i < n; i++)
+        order[i] = (int)i;
+    rj_random_shuffle(&r, order, (int)n);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (rj_real)((2.0 * order[i] + 1.25) / (double)n - 1);
+    rj_free(order);
+}
+
+/* Rows: images in pairs (i, i + half), then two traces where there is room. */
+static rj_real constant(char kind, int i, int n)
+{
+    const int traces = n >= 8 ? 2 : 0, images = n - traces, half = images / 2;
+    const bool trace = i >= images;
+
+    switch (kind) {
+    case 'l':
+        return trace ? 0 : (rj_real)(i % RJ_MAX(half, 1) % 2);
+    case 'p':
+        return trace || i >= 2 * half ? -1 : (rj_real)(i < half ? i + half : i - half);
+    case 'o':
+        return (rj_real)(trace ? RJ_ROLE_TRACE : RJ_ROLE_IMAGE);
+    default:
+        return trace ? (rj_real)0.1 : (rj_real)0.8 / (rj_real)images;
+    }
+}
+
+static rj_real *draw(const one *c, int i)
+{
+    const size_t n = rj_count(&c->in[i]);
+    rj_real *x = noise(n, i);
+
+    if (c->inputs[i] == 'k')
+        ladder(x, n, i);
+    if (c->inputs[i] == 'v')
+        for (size_t j = 0; j < n; j++)
+            x[j] = x[j] * x[j] + (rj_real)0.5;
+    if (strchr("lpow", c->inputs[i]))
+        for (size_t j = 0; j < n; j++)
+            x[j] = constant(c->inputs[i], (int)j, (int)n);
+    return x;
+}
+
+void run_open(run *r, const one *c, const char *device, int threads)
+{
+    *r = (run){.c = c};
+    OK(rj_pool_new(threads, &r->pool));
+    OK(rj_device_open(device, r->pool, &r->dev));
+    r->tape.dev = r->dev;
+    for (int i = 0; i < c->op->inputs; i++) {
+        rj_real *x;
+        if (c->inputs[i] == '-')
+            continue;
+        x = draw(c, i);
+        OK(rj_tensor_new(r->dev, &r->arena, &c->in[i], wants(c, i), &r->in[i]));
+        OK(rj_tensor_write(r->dev, r->in[i], x));
+        rj_free(x);
+    }
+    run_forward(r);
+}
+
+void run_forward(run *r)
+{
+    rj_tape_reset(&r->tape);
+    OK(rj_apply(&r->tape, r->c->op, r->c->par, r->in, &r->out));
+}
+
+/* A tensor whose values are t's gradient, so that both are read and written alike. */
+static rj_tensor gradient_as_values(const rj_tensor *t)
+{
+    return (rj_tensor){t->shape, t->g, NULL};
+}
+
+void run_backward(run *r, const rj_real *dy)
+{
+    rj_tensor y = gradient_as_values(r->out);
+
+    for (int i = 0; i < r->c->op->inputs; i++)
+        if (r->in[i] && r->in[i]->g) {
+            const size_t n = rj_count(&r->in[i]->shape);
+            rj_tensor g = gradient_as_values(r->in[i]);
+            rj_real *half = rj_alloc(n, sizeof *half);
+            for (size_t j = 0; j < n; j++)
+                half[j] = (rj_real)0.5;
+            OK(rj_tensor_write(r->dev, &g, half));
+            rj_free(half);
+        }
+    OK(rj_tensor_write(r->dev, &y, dy));
+    ck_assert_int_eq(r->tape.n, 1);
+    OK(r->c->op->backward(&r->tape.call[0]));
+}
+
+void run_close(run *r)
+{
+    rj_tape_free(&r->tape);
+    rj_arena_free(&r->arena);
+    rj_device_close(r->dev);
+    rj_pool_free(r->pool);
+}
+
+rj_real *values_of(const run *r, const rj_tensor *t)
+{
+    rj_real *x = rj_alloc(rj_count(&t->shape), sizeof *x);
+
+    OK(rj_tensor_read(r->dev, t, x));
+    return x;
+}
+
+rj_real *gradient_of(const run *r, const rj_tensor *t)
+{
+    const rj_tensor g = gradient_as_values(t);
+    rj_real *x = values_of(r, &g);
+
+    for (size_t i = 0; i < rj_count(&t->shape); i++)
+        x[i] -= (rj_real)0.5;
+    return x;
+}
+
+void set_values(run *r, rj_tensor *t, const rj_real *planar)
+{
+    OK(rj_tensor_write(r->dev, t, planar));
+}

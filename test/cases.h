@@ -1,0 +1,45 @@
+/* cases.h: the cases of cases.def as data, and running one of them. */
+#ifndef RJ_CASES_H
+#define RJ_CASES_H
+
+#include "op/op.h"
+
+typedef struct one {
+    const rj_op *op;
+    const char *name;
+    const char *inputs; /* see cases.def */
+    const void *par;
+    rj_shape in[RJ_MAX_IN];
+} one;
+
+extern const one cases[];
+extern const int cases_count;
+
+/* One case on one device: inputs drawn (the same for every device), op applied. */
+typedef struct run {
+    const one *c;
+    rj_pool *pool;
+    rj_device *dev;
+    rj_tape tape;
+    rj_arena arena;
+    rj_tensor *in[RJ_MAX_IN];
+    rj_tensor *out;
+} run;
+
+void run_open(run *r, const one *c, const char *device, int threads);
+void run_forward(run *r); /* again, with the inputs as they are */
+/* dy = the given planar numbers; gradients of inputs begin at 0.5 and must be added to.
+ */
+void run_backward(run *r, const rj_real *dy);
+void run_close(run *r);
+
+/* Does input i want a gradient? */
+bool wants(const one *c, int i);
+/* Planar numbers of a tensor's values or gradient; freed by rj_free(). */
+rj_real *values_of(const run *r, const rj_tensor *t);
+rj_real *gradient_of(const run *r, const rj_tensor *t);
+void set_values(run *r, rj_tensor *t, const rj_real *planar);
+/* n numbers in [-1,1) of stream `which`. */
+rj_real *noise(size_t n, int which);
+
+#endif

@@ -1,0 +1,38 @@
+/* test.h: what every test file uses. */
+#ifndef RJ_TEST_H
+#define RJ_TEST_H
+
+#include "base/base.h"
+#include <check.h>
+
+/* A status is OK, or the message says why not. */
+#define OK(call)                                                                         \
+    do {                                                                                 \
+        const rij_status ok_ = (call);                                                   \
+        ck_assert_msg(ok_ == RIJ_OK, "%s: %s", rij_status_name(ok_), rij_last_error());  \
+    } while (0)
+/* A call fails with this status and says something. */
+#define FAILS(call, wanted)                                                              \
+    do {                                                                                 \
+        const rij_status got_ = (call);                                                  \
+        ck_assert_msg(got_ == (wanted), "%s, not %s: %s", rij_status_name(got_),         \
+                      rij_status_name(wanted), rij_last_error());                        \
+        ck_assert_msg(rij_last_error()[0] != 0, "no message");                           \
+    } while (0)
+
+/* A suite of one case: its tests, by name, and a time limit in seconds each. */
+#define SUITE(name, limit_s, ...)                                                        \
+    Suite *suite_##name(void);                                                           \
+    Suite *suite_##name(void)                                                            \
+    {                                                                                    \
+        Suite *suite = suite_create(#name);                                              \
+        TCase *tcase = tcase_create(#name);                                              \
+        const TTest *const tests[] = {__VA_ARGS__};                                      \
+        tcase_set_timeout(tcase, limit_s);                                               \
+        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                        \
+            tcase_add_test(tcase, tests[i]);                                             \
+        suite_add_tcase(suite, tcase);                                                   \
+        return suite;                                                                    \
+    }
+
+#endif

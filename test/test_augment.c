@@ -1,0 +1,304 @@
+/* Degradations against plain loops over their formulas, and the law by which they are
+ * drawn. */
+#include "data_place.h"
+
+/* ---- plain loops ------------------------------------------------------------------ */
+
+static double at(const rj_image *image, int x, int y, int c)
+{
+    return image->rgb[(y * image->w + x) * 3 + c];
+}
+
+static int mirrored(int i, int n)
+{
+    while (i < 0 || i >= n)
+        i = i < 0 ? -i - 1 : 2 * n - 1 - i;
+    return i;
+}
+
+/* The whole two-dimensional sum for one value. */
+static double plain_blur(const rj_image *image, double sigma, int x, int y, int c)
+{
+    const int radius = (int)(4 * sigma + 0.5);
+    double sum = 0, total = 0;
+
+    for (int j = -radius; j <= radius; j++)
+        for (int i = -radius; i <= radius; i++) {
+            const double k = exp(-(i * i + j * j) / (2 * sigma * sigma));
+            sum += k * at(image, mirrored(x + i, image->w), mirrored(y + j, image->h), c);
+            total += k;
+        }
+    return sum / total;
+}
+
+static double triangle(double x)
+{
+    return fabs(x) < 1 ? 1 - fabs(x) : 0;
+}
+
+static double plain_resize(const rj_image *image, int w, int h, int x, int y, int c)
+{
+    const double sx = (double)image->w / w, sy = (double)image->h / h;
+    double sum = 0, total = 0;
+
+    for (int j = 0; j < image->h; j++)
+        for (int i = 0; i < image->w; i++) {
+            const double k = triangle((i + 0.5 - (x + 0.5) * sx) / fmax(1, sx)) *
+                             triangle((j + 0.5 - (y + 0.5) * sy) / fmax(1, sy));
+            sum += k * at(image, i, j, c);
+            total += k;
+        }
+    return sum / total;
+}
+
+START_TEST(blur_is_the_gaussian_sum)
+{
+    static const double sigmas[] = {0.2, 0.7, 1.2, 6};
+
+    for (int s = 0; s < RJ_COUNT(sigmas); s++) {
+        rj_image a = picture(37, 11, 1), b;
+
+        OK(rj_degrade_blur(&a, sigmas[s], &b));
+        ck_assert(a.w == b.w && a.h == b.h);
+        for (int i = 0; i < a.w * a.h * 3; i++)
+            ck_assert_double_le(fabs(b.rgb[i] - plain_blur(&a, sigmas[s], i / 3 % a.w,
+                                                           i / 3 / a.w, i % 3)),
+                                0.501);
+        rj_image_free(&a);
+        rj_image_free(&b);
+    }
+}
+END_TEST
+
+/* Heights beyond one strip of 32 rows, sizes that are no multiple of anything. */
+START_TEST(resize_is_the_triangle_sum)
+{
+    static const int to[][2] = {{37, 70}, {74, 140}, {19, 23}, {5, 71}, {1, 1}, {100, 3}};
+
+    for (int s = 0; s < RJ_COUNT(to); s++) {
+        rj_image a = picture(37, 70, 2), b;
+
+        OK(rj_image_resize(&a, to[s][0], to[s][1], &b));
+        ck_assert_int_eq(b.w, to[s][0]);
+        ck_assert_int_eq(b.h, to[s][1]);
+        for (int i = 0; i < b.w * b.h * 3; i++)
+            ck_assert_double_le(fabs(b.rgb[i] - plain_resize(&a, b.w, b.h, i / 3 % b.w,
+                                                             i / 3 / b.w, i % 3)),
+                                0.501);
+        rj_image_free(&a);
+        rj_image_free(&b);
+    }
+}
+END_TEST
+
+START_TEST(resize_by_one_and_blur_by_nothing_change_nothing)
+{
+    rj_image a = picture(53, 37, 3), b;
+
+    OK(rj_degrade_resize(&a, 1, &b));
+    ck_assert(same_pixels(&a, &b));
+    rj_image_free(&b);
+    OK(rj_degrade_blur(&a, 0, &b));
+    ck_assert(same_pixels(&a, &b));
+    rj_image_free(&b);
+    OK(rj_degrade_resize(&a, 0.01, &b)); // down to one pixel
+    for (int i = 0; i < b.w * b.h * 3; i++)
+        ck_assert_int_eq(b.rgb[i], b.rgb[i % 3]);
+    rj_image_free(&b);
+    FAILS(rj_degrade_resize(&a, 0, &b), RIJ_E_ARGUMENT);
+    FAILS(rj_degrade_resize(&a, 1.01, &b), RIJ_E_ARGUMENT);
+    FAILS(rj_degrade_resize(&a, NAN, &b), RIJ_E_ARGUMENT);
+    FAILS(rj_degrade_blur(&a, -1, &b), RIJ_E_ARGUMENT);
+    FAILS(rj_degrade_blur(&a, NAN, &b), RIJ_E_ARGUMENT);
+    rj_image_free(&a);
+}
+END_TEST
+
+START_TEST(noise_is_normal_and_follows_its_stream)
+{
+    enum { W = 200, H = 151, N = W * H * 3 };
+    const rj_random start = rj_random_start(5, RJ_STREAM_TEST, 1);
+    rj_random r = start, s = start;
+    rj_image a, b, c;
+    double sum = 0, squares = 0, cubes = 0, far = 0;
+
+    OK(rj_image_new(W, H, &a));
+    memset(a.rgb, 128, N);
+    OK(rj_degrade_noise(&a, 10, &r, &b));
+    OK(rj_degrade_noise(&a, 10, &s, &c));
+    ck_assert(same_pixels(&b, &c));
+    ck_assert_uint_eq(r.index, s.index);
+    rj_image_free(&c);
+    OK(rj_degrade_noise(&a, 10, &s, &c));
+    ck_assert(!same_pixels(&b, &c));
+    for (int i = 0; i < N; i++) {
+        const double d = b.rgb[i] - 128;
+        sum += d;
+        squares += d * d;
+        cubes += d * d * d;
+        far += fabs(d) > 19.5;
+    }
+    // Four standard errors: 10/sqrt N, sqrt(2/N) 100, sqrt(15/N) 1000; rounding adds
+    // 1/12.
+    ck_assert_double_lt(fabs(sum / N), 40 / sqrt(N));
+    ck_assert_double_lt(fabs(squares / N - 100 - 1 / 12.0), 400 * sqrt(2.0 / N));
+    ck_assert_double_lt(fabs(cubes / N), 4000 * sqrt(15.0 / N));
+    ck_assert_double_lt(fabs(far / N - 0.0512), 4 * sqrt(0.0512 / N));
+    FAILS(rj_degrade_noise(&a, -1, &r, &c), RIJ_E_ARGUMENT);
+    rj_image_free(&a);
+    rj_image_free(&b);
+    rj_image_free(&c);
+}
+END_TEST
+
+START_TEST(jpeg_keeps_the_size_and_forgets_by_quality)
+{
+    rj_image a = picture(53, 37, 4), b;
+    double error[2] = {0};
+
+    for (int k = 0; k < 2; k++) {
+        OK(rj_degrade_jpeg(&a, k ? 95 : 20, &b));
+        ck_assert(a.w == b.w && a.h == b.h);
+        for (int i = 0; i < a.w * a.h * 3; i++)
+            error[k] += abs(a.rgb[i] - b.rgb[i]);
+        rj_image_free(&b);
+    }
+    ck_assert_double_gt(error[0], 1.3 * error[1]);
+    ck_assert_double_gt(error[1], 0);
+    FAILS(rj_degrade_jpeg(&a, 0, &b), RIJ_E_ARGUMENT);
+    FAILS(rj_degrade_jpeg(&a, 101, &b), RIJ_E_ARGUMENT);
+    rj_image_free(&a);
+}
+END_TEST
+
+START_TEST(columns_are_what_their_names_say)
+{
+    static const char *const wrong[] = {
+        "",         "jpeg",    "jpeg0",    "jpeg101",   "jpeg75.5",  "jpeg 75", "blur9",
+        "blur0.01", "blur1e0", "noise-1",  "noise65",   "resize1.5", "resize0", "resize.",
+        "sharpen",  "native1", "blur1.0x", "blur1.0.0", "JPEG75"};
+    const rj_random start = rj_random_start(6, RJ_STREAM_TEST, 0);
+    rj_image a = picture(53, 37, 5), b, wanted;
+    rj_random r = start;
+
+#define SAME_AS(column, call)                                                            \
+    do {                                                                                 \
+        rj_random s = start;                                                             \
+        (void)s;                                                                         \
+        r = start;                                                                       \
+        OK(rj_degrade_named(&a, (column), &r, &b));                                      \
+        OK(call);                                                                        \
+        ck_assert_msg(same_pixels(&b, &wanted), "%s", (column));                         \
+        rj_image_free(&b);                                                               \
+        rj_image_free(&wanted);                                                          \
+    } while (0)
+    SAME_AS("native", rj_image_copy(&a, &wanted));
+    SAME_AS("jpeg75", rj_degrade_jpeg(&a, 75, &wanted));
+    SAME_AS("blur1.25", rj_degrade_blur(&a, 1.25, &wanted));
+    SAME_AS("noise4", rj_degrade_noise(&a, 4, &s, &wanted));
+    SAME_AS("resize.5", rj_degrade_resize(&a, 0.5, &wanted));
+#undef SAME_AS
+    for (int i = 0; i < RJ_COUNT(wrong); i++)
+        FAILS(rj_degrade_named(&a, wrong[i], &r, &b), RIJ_E_ARGUMENT);
+    rj_image_free(&a);
+}
+END_TEST
+
+/* ---- the law ---------------------------------------------------------------------- */
+
+static const rj_law law = {.share = 0.5,
+                           .jpeg_min = 60,
+                           .jpeg_max = 98,
+                           .blur_max = 1.2,
+                           .noise_max = 6,
+                           .resize_min = 0.6};
+
+START_TEST(law_degrades_its_share_of_views)
+{
+    enum { N = 1000 };
+    static const double shares[] = {0, 0.5, 1};
+    rj_image a = picture(24, 24, 6), b;
+
+    for (int k = 0; k < RJ_COUNT(shares); k++) {
+        rj_law l = law;
+        int changed = 0;
+
+        l.share = shares[k];
+        for (int i = 0; i < N; i++) {
+            rj_random r = rj_random_start(8, RJ_STREAM_TEST, (uint64_t)i);
+
+            OK(rj_degrade(&a, &l, &r, &b));
+            changed += !same_pixels(&a, &b);
+            rj_image_free(&b);
+        }
+        // A blur below 0.25 and little noise change nothing; else 4 standard errors.
+        ck_assert_double_le(changed, N * shares[k] + 4 * sqrt(N * 0.25));
+        ck_assert_double_ge(changed, 0.9 * N * shares[k] - 4 * sqrt(N * 0.25));
+    }
+    rj_image_free(&a);
+}
+END_TEST
+
+/* What is drawn must not depend on pixels: on flat pictures every kind but noise is a
+ * no-op or nearly, so the streams' states tell. */
+START_TEST(draws_do_not_look_at_the_picture)
+{
+    rj_image a = picture(24, 24, 7), flat, b;
+    rj_law l = law;
+    int noisy = 0;
+
+    l.share = 1;
+    OK(rj_image_new(24, 24, &flat));
+    memset(flat.rgb, 100, 24 * 24 * 3);
+    for (int i = 0; i < 200; i++) {
+        rj_random r = rj_random_start(9, RJ_STREAM_TEST, (uint64_t)i), s = r, t = r;
+        rj_image again;
+
+        OK(rj_degrade(&a, &l, &r, &b));
+        rj_image_free(&b);
+        OK(rj_degrade(&flat, &l, &s, &b));
+        OK(rj_degrade(&flat, &l, &t, &again));
+        ck_assert(same_pixels(&b, &again));
+        ck_assert_uint_eq(r.index, s.index);
+        noisy += s.index > 3;
+        rj_image_free(&b);
+        rj_image_free(&again);
+    }
+    ck_assert_int_gt(noisy, 50 - 25);
+    ck_assert_int_lt(noisy, 50 + 25);
+    rj_image_free(&a);
+    rj_image_free(&flat);
+}
+END_TEST
+
+START_TEST(each_allocation_may_fail)
+{
+    static const char *const columns[] = {"native", "jpeg75", "blur1", "noise4",
+                                          "resize0.5"};
+    rj_image a = picture(24, 16, 8), b;
+    const long live = rj_memory_live();
+
+    for (int k = 0; k < RJ_COUNT(columns); k++) {
+        rij_status status = RIJ_E_MEMORY;
+
+        for (long n = 1; status != RIJ_OK; n++) {
+            rj_random r = rj_random_start(10, RJ_STREAM_TEST, 0);
+
+            rj_memory_fail_at(n);
+            status = rj_degrade_named(&a, columns[k], &r, &b);
+            rj_memory_fail_at(0);
+            ck_assert(status == RIJ_OK ? n > 1 : status == RIJ_E_MEMORY);
+            if (status == RIJ_OK)
+                rj_image_free(&b);
+            ck_assert_int_eq(rj_memory_live(), live);
+        }
+    }
+    rj_image_free(&a);
+}
+END_TEST
+
+SUITE(augment, 60, blur_is_the_gaussian_sum, resize_is_the_triangle_sum,
+      resize_by_one_and_blur_by_nothing_change_nothing,
+      noise_is_normal_and_follows_its_stream, jpeg_keeps_the_size_and_forgets_by_quality,
+      columns_are_what_their_names_say, law_degrades_its_share_of_views,
+      draws_do_not_look_at_the_picture, each_allocation_may_fail)

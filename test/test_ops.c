@@ -1,0 +1,232 @@
+/* Every case of cases.def: gradients against differences, cpu against ref, lanes past the
+ * channels zero, the same bits for any number of threads. */
+#include "cases.h"
+#include "test.h"
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+static const bool is_double = sizeof(rj_real) == sizeof(double);
+
+/* <v, op(x + h d)>, the values of input i moved along d and put back. */
+static double moved(run *r, int i, const rj_real *x, const rj_real *d, double h,
+                    const rj_real *v)
+{
+    const size_t n = rj_count(&r->in[i]->shape);
+    rj_real *place = rj_alloc(n, sizeof *place), *y;
+    double sum = 0;
+
+    for (size_t j = 0; j < n; j++)
+        place[j] = (rj_real)((double)x[j] + h * (double)d[j]);
+    set_values(r, r->in[i], place);
+    run_forward(r);
+    y = values_of(r, r->out);
+    for (size_t j = 0; j < rj_count(&r->out->shape); j++)
+        sum += (double)v[j] * (double)y[j];
+    set_values(r, r->in[i], x);
+    rj_free(place);
+    rj_free(y);
+    return sum;
+}
+
+/* The slope along a random direction of input i, by backward and by differences. The
+ * scale is what the products of gradient and direction would add up to at random. */
+static void check_input(run *r, int i, const char *device)
+{
+    const size_t n = rj_count(&r->in[i]->shape), m = rj_count(&r->out->shape);
+    // kinked inputs lie 2/n apart; half of that is the most a number may move
+    const double h = is_double                ? 1e-6
+                     : r->c->inputs[i] == 'k' ? fmin(0.4 / (double)n, 0.05)
+                                              : 1e-2;
+    rj_real *x = values_of(r, r->in[i]), *d = noise(n, 100 + i), *v = noise(m, 200), *g;
+    double slope, by_hand = 0, scale = 0;
+
+    run_forward(r);
+    run_backward(r, v);
+    g = gradient_of(r, r->in[i]);
+    for (size_t j = 0; j < n; j++) {
+        by_hand += (double)g[j] * (double)d[j];
+        scale += (double)g[j] * (double)g[j] / 3;
+    }
+    scale = fmax(sqrt(scale), fabs(by_hand));
+    slope = (moved(r, i, x, d, h, v) - moved(r, i, x, d, -h, v)) / (2 * h);
+    ck_assert_msg(
+        fabs(slope - by_hand) <= (is_double ? 1e-7 : 3e-2) * fmax(scale, 1e-2),
+        "%s %s/%s input %d: %.12g by backward, %.12g by differences, scale %.3g", device,
+        r->c->op->name, r->c->name, i, by_hand, slope, scale);
+    rj_free(x);
+    rj_free(d);
+    rj_free(v);
+    rj_free(g);
+}
+
+static void check_gradients(const char *device)
+{
+    for (int k = 0; k < cases_count; k++) {
+        run r;
+        run_open(&r, &cases[k], device, 2);
+        for (int i = 0; i < cases[k].op->inputs; i++)
+            if (wants(&cases[k], i) && r.out->g)
+                check_input(&r, i, device);
+        run_close(&r);
+    }
+}
+
+START_TEST(gradients_of_the_reference_match_differences)
+{
+    check_gradients("ref");
+}
+END_TEST
+
+START_TEST(gradients_of_the_cpu_match_differences)
+{
+    check_gradients("cpu");
+}
+END_TEST
+
+/* Largest number of products that any output or gradient of the case sums. */
+static double terms(const one *c)
+{
+    double most = 1;
+
+    for (int i = 0; i < c->op->inputs; i++)
+        if (c->inputs[i] != '-')
+            most = fmax(most, (double)rj_count(&c->in[i]));
+    return most;
+}
+
+/* Sums of n products in another order differ by about eps sqrt(n) times their size; 32
+ * covers the largest of many sums and the chain of roundings before and after them. */
+static void check_equal(const one *c, const char *what, size_t n, const rj_real *a,
+                        const rj_real *b)
+{
+    const double eps = is_double ? DBL_EPSILON : (double)FLT_EPSILON;
+    double most = 0;
+
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)a[i]));
+    for (size_t i = 0; i < n; i++)
+        ck_assert_msg(fabs((double)a[i] - (double)b[i]) <=
+                          32 * eps * sqrt(terms(c)) * fmax(most, 1e-2),
+                      "%s/%s %s[%zu]: ref %.9g, cpu %.9g", c->op->name, c->name, what, i,
+                      (double)a[i], (double)b[i]);
+}
+
+/* Lanes past C of a picture's storage hold zeros. */
+static void check_lanes(const run *r, const rj_shape *shape, const rj_real *x)
+{
+    const rj_picture d = rj_shape_dims(shape);
+    const size_t block = (size_t)r->dev->k->block,
+                 plane = (size_t)d.h * (size_t)d.w * block;
+    const size_t blocks = ((size_t)d.c + block - 1) / block;
+
+    for (size_t i = 0; i < (size_t)d.n * blocks * plane; i++)
+        ck_assert_msg(i / plane % blocks * block + i % block < (size_t)d.c || x[i] == 0,
+                      "%s/%s: a lane past channel %d holds %g", r->c->op->name,
+                      r->c->name, d.c, (double)x[i]);
+}
+
+static void check_parity(const one *c)
+{
+    run ref, cpu;
+    rj_real *a, *b, *v;
+
+    run_open(&ref, c, "ref", 1);
+    run_open(&cpu, c, "cpu", 2);
+    v = noise(rj_count(&ref.out->shape), 200);
+    a = values_of(&ref, ref.out);
+    b = values_of(&cpu, cpu.out);
+    check_equal(c, "y", rj_count(&ref.out->shape), a, b);
+    rj_free(a);
+    rj_free(b);
+    if (cpu.out->shape.picture)
+        check_lanes(&cpu, &cpu.out->shape, cpu.out->x);
+    run_backward(&ref, v);
+    run_backward(&cpu, v);
+    for (int i = 0; i < c->op->inputs; i++) {
+        if (!wants(c, i))
+            continue;
+        a = gradient_of(&ref, ref.in[i]);
+        b = gradient_of(&cpu, cpu.in[i]);
+        check_equal(c, "dx", rj_count(&c->in[i]), a, b);
+        rj_free(a);
+        rj_free(b);
+        if (c->in[i].picture)
+            check_lanes(&cpu, &c->in[i], cpu.in[i]->g);
+    }
+    rj_free(v);
+    run_close(&ref);
+    run_close(&cpu);
+}
+
+START_TEST(the_cpu_agrees_with_the_reference)
+{
+    for (int k = 0; k < cases_count; k++)
+        check_parity(&cases[k]);
+}
+END_TEST
+
+/* Output and gradients of a case in one array; *n numbers. */
+static rj_real *all_numbers(const one *c, int threads, size_t *n)
+{
+    run r;
+    rj_real *all = NULL, *v;
+    size_t have = 0;
+
+    run_open(&r, c, "cpu", threads);
+    v = noise(rj_count(&r.out->shape), 200);
+    run_backward(&r, v);
+    for (int i = -1; i < c->op->inputs; i++) {
+        const rj_tensor *t = i < 0 ? r.out : r.in[i];
+        rj_real *part, *more;
+        if (i >= 0 && !wants(c, i))
+            continue;
+        part = i < 0 ? values_of(&r, t) : gradient_of(&r, t);
+        more = rj_alloc(have + rj_count(&t->shape), sizeof *more);
+        if (have)
+            memcpy(more, all, have * sizeof *more);
+        memcpy(more + have, part, rj_count(&t->shape) * sizeof *more);
+        have += rj_count(&t->shape);
+        rj_free(all);
+        rj_free(part);
+        all = more;
+    }
+    rj_free(v);
+    run_close(&r);
+    *n = have;
+    return all;
+}
+
+START_TEST(the_cpu_gives_the_same_bits_for_1_2_and_4_threads)
+{
+    for (int k = 0; k < cases_count; k++) {
+        size_t n;
+        rj_real *first = all_numbers(&cases[k], 1, &n);
+        for (int threads = 2; threads <= 4; threads += 2) {
+            rj_real *other = all_numbers(&cases[k], threads, &n);
+            ck_assert_msg(memcmp(first, other, n * sizeof *first) == 0,
+                          "%s/%s differs with %d threads", cases[k].op->name,
+                          cases[k].name, threads);
+            rj_free(other);
+        }
+        rj_free(first);
+    }
+}
+END_TEST
+
+START_TEST(every_op_has_three_cases_at_least){
+#define RJ_OP(name)                                                                      \
+    {                                                                                    \
+        int have = 0;                                                                    \
+        for (int k = 0; k < cases_count; k++)                                            \
+            have += cases[k].op == &rj_op_##name;                                        \
+        ck_assert_msg(have >= 3, "%s has %d cases", #name, have);                        \
+    }
+#include "op/ops.def"
+#undef RJ_OP
+} END_TEST
+
+    SUITE(ops, 120, gradients_of_the_reference_match_differences,
+          gradients_of_the_cpu_match_differences, the_cpu_agrees_with_the_reference,
+          the_cpu_gives_the_same_bits_for_1_2_and_4_threads,
+          every_op_has_three_cases_at_least)
