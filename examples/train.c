@@ -60,7 +60,7 @@ static int usage(FILE *out, int status)
     fputs(
         "train --manifest FILE | --data DIR  --out MODEL  [options]\n\n"
         "  --seed N            of every random choice\n"
-        "  --eval-split NAME   judge this split afterwards, by generator (no: nothing)\n"
+        "  --eval-split NAME   judge this split afterwards, by generator\n"
         "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
         "  --quiet             no progress\n",
         out);
@@ -118,8 +118,10 @@ static int read_options(int argc, char **argv, job *j)
             j->quiet = 1;
         else if (letter == 'h')
             exit(usage(stdout, 0));
-        else if (letter < 1000 || set_field(j, &fields[letter - 1000], optarg) != 0)
+        else if (letter < 1000)
             return usage(stderr, 2);
+        else if (set_field(j, &fields[letter - 1000], optarg) != 0)
+            return 2;
     }
     return j->data && j->out && optind == argc ? 0 : usage(stderr, 2);
 }

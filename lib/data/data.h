@@ -57,7 +57,7 @@ rij_status rj_jpeg_encode(const rj_image *image, int quality, uint8_t **bytes, s
 int rj_exif_orientation(const uint8_t *jpeg,
                         size_t n); /* 1..8; 1 when absent or absurd */
 
-/* ---- degradations: augment.c ------------------------------------------------------- */
+/* ---- degradations: augment.c, resample.c ------------------------------------------- */
 /* Pure functions; sizes in and out are equal; both classes get the same law. */
 
 rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out); /* 4:2:0 */
@@ -104,8 +104,7 @@ rij_status rj_operate(const rj_image *image, enum rj_operator which, rj_random *
 rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
                           rj_image *out);
 
-/* ---- data sets: dataset.c, manifest.c, tree.c, cache.c
- * --------------------------------- */
+/* ---- data sets: dataset.c, manifest.c, tree.c, cache.c ---------------------------- */
 
 enum { RJ_REAL_LABEL = 0, RJ_FAKE_LABEL = 1 };
 
@@ -168,8 +167,7 @@ typedef int (*rj_note)(const char *line, void *user);
 rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
                             void *user);
 
-/* ---- batches: view.c, mix.c, batch.c
- * ------------------------------------------------------- */
+/* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */
 
 typedef struct rj_view_law {
     int crop; /* side of the native window; smaller images are reflected out */
@@ -185,7 +183,7 @@ typedef struct rj_place {
     int crop_x, crop_y, crop;
     bool flip;
 } rj_place;
-/* The same six draws for any size, so pictures of one size get the same place. */
+/* The same five draws for any size, so pictures of one size get the same place. */
 rj_place rj_place_draw(int w, int h, int crop, rj_random *r);
 /* Degrade a window by the stream, cut, flip, and write (3,crop,crop) numbers. */
 rij_status rj_view_write(const rj_image *window, const rj_place *place, const rj_law *law,
@@ -198,10 +196,12 @@ enum rj_batch_kind {
 
 /* Rows: view 0 of images 0..n-1, view 1 of them, then `broken` trace-broken views. In a
  * mixed batch images 0..n/2-1 are real and n/2..n-1 fake; fake n/2+i is, with probability
- * law.forged, made from real i: its stored child if the data has one (parent column),
- * else by a fixed operator; both get the same window, flip and degradation in either
- * view. Otherwise it is any stored fake, with a window of its own but real i's
- * degradation draw. */
+ * law.forged, made from real i: its stored child if the data has one of equal size
+ * (parent column; of several, any), else by a fixed operator; both get the same window,
+ * flip and degradation in either view. Otherwise it is any stored fake, with a window of
+ * its own but real i's degradation draw. Without stored fakes all are forged.
+ * Trace-broken row 2n+i is made from real view i (at most as many as there are real
+ * views). */
 typedef struct rj_batch {
     int rows, crop;
     float *x;       /* (rows,3,crop,crop) planar, as rj_image_planar() */

@@ -7,7 +7,8 @@
  * "extended" draws reals to all reals and the traces, fakes to fakes; "soft" weighs the
  * targets by how near F_0, stage 1 frozen, holds two images. Every so often the network
  * judges the validation views; the best parameters are kept, and training stops when they
- * have not been bettered for `patience` checks. */
+ * have not been bettered for `patience` checks, though not in the first half, while the
+ * learning rate is high. */
 #include "judge/judge.h"
 #include <math.h>
 #include <string.h>
@@ -120,7 +121,7 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, rj_tensor *loss[
 
 /* Judge the validation views and keep the parameters if they are the best so far. With
  * patience off the last ones win. */
-static rij_status check(rj_trainer *t, struct watch *w)
+static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
 {
     const bool by_traces = strcmp(t->o.decide, "proximity") == 0;
     double auc = 0;
@@ -130,7 +131,7 @@ static rij_status check(rj_trainer *t, struct watch *w)
         rj_metric_auc(t->views, by_traces ? t->prox : t->cls, t->view_label, NULL, &auc));
     t->progress.auc = auc;
     if (t->o.patience > 0 && auc <= w->best) {
-        w->stop = ++w->without_gain >= t->o.patience;
+        w->stop = ++w->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
         return RIJ_OK;
     }
     w->best = auc;
@@ -162,7 +163,7 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
     RJ_TRY(rj_backward(&t->tape, loss[0]));
     RJ_TRY(rj_optimiser_step(optimiser, rj_net_params(t->net), rate, step + 1));
     if (now)
-        RJ_TRY(check(t, w));
+        RJ_TRY(check(t, step, w));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, value, now);
 }
 

@@ -41,7 +41,7 @@ static rij_status read_data(rj_trainer *t, const char *data)
     RJ_TRY(rj_cache_new(&t->data, t->o.cache_bytes, &t->cache));
     rj_trainer_phase(t, "read", t->data.n);
     RJ_TRY(rj_dataset_check(&t->data, t->cache, t->pool, note, t));
-    rj_dataset_hold_out(&t->data, t->o.validation, t->o.seed);
+    RJ_TRY(rj_dataset_hold_out(&t->data, t->o.validation, t->o.seed));
     if (t->o.shuffle_labels)
         rj_dataset_shuffle_labels(&t->data, t->o.seed);
     RJ_TRY(enough(t));

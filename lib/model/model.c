@@ -161,7 +161,7 @@ static void say_decision(page *p, const rj_decision *d)
         say(p, ", standard = (S_prox - %.4g) / %.4g", d->prox_mean, d->prox_deviation);
     say(p, "\nmargin      %.4g S + %.4g; generated if above 0", d->a, d->b);
     if (d->a > 0)
-        say(p, ", that is S > %.4g", -d->b / d->a);
+        say(p, ", that is S > %.4g", (0 - d->b) / d->a);
     say(p, "\n");
 }
 

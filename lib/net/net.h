@@ -140,7 +140,7 @@ typedef struct rj_optimiser {
     double momentum, beta1, beta2, eps, decay;
 } rj_optimiser;
 rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate,
-                             int64_t t); /* t from 1 */
+                             int64_t t); /* t from 1, which forgets an earlier run */
 /* Linear warm-up over `warmup` of the steps, then half a cosine to zero; step from 0. */
 double rj_schedule(double rate, double warmup, int64_t step, int64_t steps);
 

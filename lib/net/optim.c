@@ -38,6 +38,8 @@ rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate, i
     RJ_REQUIRE(!s->frozen, RIJ_E_ARGUMENT, "optimiser: the parameters are frozen");
     RJ_REQUIRE(t >= 1 && isfinite(rate) && rate >= 0, RIJ_E_ARGUMENT,
                "optimiser: step %lld at rate %g", (long long)t, rate);
+    for (int i = 0; i < s->n && t == 1; i++) // a new training remembers nothing
+        s->p[i].m = s->p[i].v = NULL;
     RJ_TRY(remember(o, s));
     for (int i = 0; i < s->n; i++) {
         const rj_param *p = &s->p[i];

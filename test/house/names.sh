@@ -1,9 +1,9 @@
 #!/bin/sh
-# File names are unique in the whole tree, so a name alone finds a file, and functions
-# that cross files say so: rj_ for ours, rij_ for the promise. A static function has no
-# such prefix.
+# File names are unique in the whole tree, so a name alone finds a file; only examples, which
+# are programs, may be called by the verb they show. Functions that cross files say so: rj_
+# for ours, rij_ for the promise. A static function has no such prefix.
 bad=0
-twice=$(find lib cuda include examples test bench docs -type f -name '*.*' |
+twice=$(find lib cuda include test bench docs -type f -name '*.*' |
     sed 's|.*/||' | sort | uniq -d)
 [ -z "$twice" ] || { echo "more than one file is called:" $twice; bad=1; }
 

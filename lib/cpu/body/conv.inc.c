@@ -55,6 +55,25 @@ static void place_taps(const struct plan *g, ptrdiff_t *tap)
                 }
 }
 
+/* Pack one tap: [c][lanes]. The nearer of the two in memory runs innermost; lanes past
+ * the `known` ones are zero. */
+static void pack_tap(const struct plan *g, const rj_real *from, int channels, int known,
+                     rj_real *at)
+{
+    const int lanes = g->blocks * BLOCK;
+
+    for (int i = 0; known < lanes && i < channels * lanes; i++)
+        at[i] = 0;
+    if (g->wc < g->wk)
+        for (int k = 0; k < known; k++)
+            for (int c = 0; c < channels; c++)
+                at[c * lanes + k] = from[k * g->wk + c * g->wc];
+    else
+        for (int c = 0; c < channels; c++)
+            for (int k = 0; k < known; k++)
+                at[c * lanes + k] = from[k * g->wk + c * g->wc];
+}
+
 /* Pack the weights of one group and one block of c. */
 static rij_status pack_piece(void *job, int index, int worker)
 {
@@ -62,7 +81,7 @@ static rij_status pack_piece(void *job, int index, int worker)
     const struct plan *g = &j->g;
     const int group = index / blocks_of(g->c), c0 = index % blocks_of(g->c) * BLOCK;
     const int lanes = g->blocks * BLOCK, channels = RJ_MIN(BLOCK, g->c - c0);
-    const int known = RJ_MIN(lanes, g->k - group * lanes); // the other lanes are zero
+    const int known = RJ_MIN(lanes, g->k - group * lanes);
     const rj_real *w = j->w + group * lanes * g->wk + c0 * g->wc;
     rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window * g->c * lanes;
 
@@ -74,9 +93,8 @@ static rij_status pack_piece(void *job, int index, int worker)
                 const int r = axis_tap(&g->y, oy, t / nx),
                           s = axis_tap(&g->x, ox, t % nx);
                 const rj_real *from = w + (ptrdiff_t)r * g->x.window + s;
-                for (int c = 0; c < channels; c++, from += g->wc, at += lanes)
-                    for (int k = 0; k < lanes; k++)
-                        at[k] = k < known ? from[k * g->wk] : 0;
+                pack_tap(g, from, channels, known, at);
+                at += channels * lanes;
             }
             to += (ptrdiff_t)g->c * ny * nx * lanes;
         }

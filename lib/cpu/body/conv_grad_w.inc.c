@@ -84,17 +84,15 @@ static rij_status share_piece(void *job, int index, int worker)
     const ptrdiff_t share = sums_of(g) * cb * blocks_of(g->k);
 
     for (int t = 0; t < window; t++)
-        for (int c = 0; c < channels; c++) {
-            rj_real *to = j->dw + k0 * g->wk + (c0 + c) * g->wc + t;
-            const rj_real *from =
-                j->sum + index * sums_of(g) + (ptrdiff_t)(t * BLOCK + c) * BLOCK;
-            for (int k = 0; k < lanes; k++) {
+        for (int k = 0; k < lanes; k++)
+            for (int c = 0; c < channels; c++) {
+                const rj_real *from =
+                    j->sum + index * sums_of(g) + (ptrdiff_t)(t * BLOCK + c) * BLOCK + k;
                 rj_real sum = 0;
                 for (int s = 0; s < j->shares; s++)
-                    sum += from[s * share + k];
-                to[k * g->wk] += sum;
+                    sum += from[s * share];
+                j->dw[(k0 + k) * g->wk + (c0 + c) * g->wc + t] += sum;
             }
-        }
     (void)worker;
     return RIJ_OK;
 }

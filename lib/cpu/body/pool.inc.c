@@ -8,8 +8,8 @@ struct pool {
 
 /* The largest of the window at output (p, q), of which at least one pixel is inside, and
  * its place h W + w; of equals the first. */
-ALWAYS void largest(const rj_pool2d *d, const rj_real *x, int p, int q, vec *top,
-                    vec *place)
+ALWAYS void winner(const rj_pool2d *d, const rj_real *x, int p, int q, vec *top,
+                   vec *place)
 {
     const int y0 = RJ_MAX(0, p * d->stride - d->pad);
     const int x0 = RJ_MAX(0, q * d->stride - d->pad);
@@ -39,7 +39,7 @@ static rij_status maxpool2d_piece(void *job, int index, int worker)
         for (int q = 0; q < d->q; q++, to += BLOCK)
             for (int v = 0; v < BLOCK; v += LANES) {
                 vec top, place;
-                largest(d, x + v, p, q, &top, &place);
+                winner(d, x + v, p, q, &top, &place);
                 store(j->y + to + v, top);
                 store(j->places + to + v, place);
             }

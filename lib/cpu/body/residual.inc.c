@@ -30,10 +30,9 @@ static void window_at(const rj_residual *d, int h, int w, ptrdiff_t at[9])
 
 ALWAYS void sort_two(vec *a, vec *b)
 {
-    const mask less = *a < *b;
-    const vec low = where(less, *a, *b);
+    const vec low = least(*a, *b);
 
-    *b = where(less, *b, *a);
+    *b = largest(*a, *b);
     *a = low;
 }
 
@@ -127,12 +126,10 @@ static rij_status front_grad_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Where channel c of pixel i of picture n begins, of pictures of c_all channels and
- * `pixels` pixels. */
-static ptrdiff_t number_at(int n, int c, int i, int c_all, int pixels)
+/* Where channel c of picture n begins, of pictures of c_all channels. */
+static ptrdiff_t channel_at(int n, int c, int c_all, int h, int w)
 {
-    return (((ptrdiff_t)n * blocks_of(c_all) + c / BLOCK) * pixels + i) * BLOCK +
-           c % BLOCK;
+    return ((ptrdiff_t)n * blocks_of(c_all) + c / BLOCK) * h * w * BLOCK + c % BLOCK;
 }
 
 /* One picture. Of a cell a b / c d, band 0 is (a + b - c - d) / 2, and so on. */
@@ -140,22 +137,24 @@ static rij_status haar_piece(void *job, int index, int worker)
 {
     const struct front *j = job;
     const rj_residual *d = &j->d;
-    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK;
+    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK, out = (ptrdiff_t)d->p * d->q * BLOCK;
 
-    for (int i = 0; i < d->p * d->q; i++)
-        for (int c = d->k; c < blocks_of(d->k) * BLOCK; c++)
-            j->y[number_at(index, c, i, d->k, d->p * d->q)] = 0;
-    for (int c = 0; c < d->c; c++)
-        for (int i = 0; i < d->p * d->q; i++) {
-            const int first = i / d->q * 2 * d->w + i % d->q * 2;
-            const rj_real *x = j->x + number_at(index, c, first, d->c, d->h * d->w);
-            const rj_real sum = x[0] + x[line + BLOCK], other = x[BLOCK] + x[line];
-            const rj_real difference = x[0] - x[line + BLOCK];
-            const rj_real tilt = x[BLOCK] - x[line];
-            const rj_real band[3] = {difference + tilt, difference - tilt, sum - other};
-            for (int b = 0; b < 3; b++)
-                j->y[number_at(index, b * d->c + c, i, d->k, d->p * d->q)] = band[b] / 2;
-        }
+    for (int c = d->k; c < blocks_of(d->k) * BLOCK; c++)
+        for (ptrdiff_t i = 0; i < out; i += BLOCK)
+            j->y[channel_at(index, c, d->k, d->p, d->q) + i] = 0;
+    for (int c = 0; c < d->c; c++) {
+        const rj_real *x = j->x + channel_at(index, c, d->c, d->h, d->w);
+        rj_real *y[3];
+        for (int b = 0; b < 3; b++)
+            y[b] = j->y + channel_at(index, b * d->c + c, d->k, d->p, d->q);
+        for (ptrdiff_t i = 0; i < out; x += line)
+            for (int q = 0; q < d->q; q++, i += BLOCK, x += 2 * BLOCK) {
+                const rj_real slope = x[0] - x[line + BLOCK], tilt = x[BLOCK] - x[line];
+                y[0][i] = (slope + tilt) / 2;
+                y[1][i] = (slope - tilt) / 2;
+                y[2][i] = (x[0] + x[line + BLOCK] - x[BLOCK] - x[line]) / 2;
+            }
+    }
     (void)worker;
     return RIJ_OK;
 }
@@ -164,19 +163,22 @@ static rij_status haar_grad_piece(void *job, int index, int worker)
 {
     const struct front *j = job;
     const rj_residual *d = &j->d;
-    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK;
+    const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK, out = (ptrdiff_t)d->p * d->q * BLOCK;
 
-    for (int c = 0; c < d->c; c++)
-        for (int i = 0; i < d->p * d->q; i++) {
-            const int first = i / d->q * 2 * d->w + i % d->q * 2;
-            rj_real *dx = j->y + number_at(index, c, first, d->c, d->h * d->w), g[3];
-            for (int b = 0; b < 3; b++)
-                g[b] = j->dy[number_at(index, b * d->c + c, i, d->k, d->p * d->q)] / 2;
-            dx[0] += g[0] + g[1] + g[2];
-            dx[BLOCK] += g[0] - g[1] - g[2];
-            dx[line] += g[1] - g[0] - g[2];
-            dx[line + BLOCK] += g[2] - g[0] - g[1];
-        }
+    for (int c = 0; c < d->c; c++) {
+        rj_real *dx = j->y + channel_at(index, c, d->c, d->h, d->w);
+        const rj_real *dy[3];
+        for (int b = 0; b < 3; b++)
+            dy[b] = j->dy + channel_at(index, b * d->c + c, d->k, d->p, d->q);
+        for (ptrdiff_t i = 0; i < out; dx += line)
+            for (int q = 0; q < d->q; q++, i += BLOCK, dx += 2 * BLOCK) {
+                const rj_real lh = dy[0][i] / 2, hl = dy[1][i] / 2, hh = dy[2][i] / 2;
+                dx[0] += lh + hl + hh;
+                dx[BLOCK] += lh - hl - hh;
+                dx[line] += hl - lh - hh;
+                dx[line + BLOCK] += hh - lh - hl;
+            }
+    }
     (void)worker;
     return RIJ_OK;
 }

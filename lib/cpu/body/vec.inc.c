@@ -52,7 +52,31 @@ ALWAYS vec where(mask m, vec a, vec b)
     return (vec)((m & (mask)a) | (~m & (mask)b));
 }
 
-/* The square root of each lane; the compiler makes one instruction of the loop. */
+/* The smaller and the larger of two lanes; b for both where one is no number. Compilers
+ * make one instruction of these loops, and of the next. */
+ALWAYS vec least(vec a, vec b)
+{
+    rj_real x[LANES], y[LANES];
+
+    store(x, a);
+    store(y, b);
+    for (int k = 0; k < LANES; k++)
+        x[k] = x[k] < y[k] ? x[k] : y[k];
+    return load(x);
+}
+
+ALWAYS vec largest(vec a, vec b)
+{
+    rj_real x[LANES], y[LANES];
+
+    store(x, a);
+    store(y, b);
+    for (int k = 0; k < LANES; k++)
+        x[k] = x[k] > y[k] ? x[k] : y[k];
+    return load(x);
+}
+
+/* The square root of each lane. */
 ALWAYS vec root(vec v)
 {
     rj_real part[LANES];
