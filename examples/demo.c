@@ -4,9 +4,9 @@
  *     other photographs ──────── forge: nearest, shuffle ──> evaluate, predict
  *
  * The detector is tested on photographs it never saw and on decoders it never saw, as
- * they are and after both classes went through JPEG 75. A second, short training on
- * shuffled labels must know nothing: if its AUC is not about one half, something besides
- * the pixels' meaning leaks. `make demo` finds the photographs and runs this. */
+ * they are and after both classes went through JPEG 75. A second, short training has its
+ * labels shuffled, and is judged against labels shuffled too: pixels then say nothing, and
+ * if its AUC is not about one half, something besides the pixels leaks. `make demo` finds the photographs and runs this. */
 #include "show.h"
 #include <getopt.h>
 #include <stdlib.h>
@@ -81,13 +81,14 @@ static int train(const plan *p, int shuffled, rij_model **model)
 }
 
 static int evaluate(const plan *p, const rij_model *model, const char *columns,
-                    rij_evaluation **evaluation)
+                    int shuffled, rij_evaluation **evaluation)
 {
     bar b = BAR_INIT;
     rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
     rij_status status;
 
     o.columns = columns;
+    o.shuffle_labels = shuffled;
     o.progress = show_progress;
     o.user = &b;
     status = rij_evaluate(model, p->test, &o, evaluation);
@@ -162,7 +163,7 @@ static int tell_story(const plan *p, double start_s)
         failed = complain("saving");
     if (!failed)
         printf("saved %s\n\nJudging unseen photographs and unseen decoders\n", p->model);
-    failed = failed || evaluate(p, model, "native,jpeg75", &e);
+    failed = failed || evaluate(p, model, "native,jpeg75", 0, &e);
     if (!failed) {
         putchar('\n');
         show_table(e);
@@ -172,7 +173,7 @@ static int tell_story(const plan *p, double start_s)
     if (!failed)
         puts("\nTraining on shuffled labels, which must teach nothing");
     failed = failed || train(p, 1, &shuffled) ||
-             evaluate(p, shuffled, "native", &alarm) ||
+             evaluate(p, shuffled, "native", 1, &alarm) ||
              summary(e, "native", &native, &images) ||
              summary(e, "jpeg75", &jpeg75, &images) ||
              summary(alarm, "native", &chance, &images);

@@ -42,47 +42,46 @@ static inline int bar_columns(void)
                                                                             : 100;
 }
 
-/* The figures of a message: losses and diagnostics, whichever the phase has. */
-static inline size_t bar_figures(const rij_progress *p, char *text, size_t size)
+/* The figures of a message, the most telling first: a terminal may cut the rest. */
+static inline void bar_figures(const rij_progress *p, char *text, size_t size)
 {
     const int first = strcmp(p->phase, "stage 1") == 0;
     const int second = strcmp(p->phase, "stage 2") == 0;
     int n = 0;
 
     text[0] = 0;
-    if (first)
-        n = snprintf(text, size, "  loss %.3f (hom %.3f het %.3f dec %.4f)", p->loss,
-                     p->loss_part[0], p->loss_part[1], p->loss_part[2]);
-    else if (second)
-        n = snprintf(text, size, "  loss %.3f (classifier %.3f contrast %.3f)", p->loss,
-                     p->loss_part[0], p->loss_part[1]);
-    else if (p->loss > 0)
-        n = snprintf(text, size, "  loss %.4f", p->loss);
+    if (p->loss > 0)
+        n += snprintf(text + n, size - (size_t)n, "  loss %.3f", p->loss);
+    if (p->auc > 0)
+        n += snprintf(text + n, size - (size_t)n, "  auc %.3f", p->auc);
     if (first && p->rank > 0)
         n += snprintf(text + n, size - (size_t)n, "  cosine %.2f rank %.1f spread %.3f",
                       p->cosine, p->rank, p->spread);
-    if (p->auc > 0)
-        n += snprintf(text + n, size - (size_t)n, "  auc %.3f", p->auc);
-    return (size_t)n;
+    if (first)
+        snprintf(text + n, size - (size_t)n, "  hom %.3f het %.3f dec %.3f",
+                 p->loss_part[0], p->loss_part[1], p->loss_part[2]);
+    else if (second)
+        snprintf(text + n, size - (size_t)n, "  classifier %.3f contrast %.3f",
+                 p->loss_part[0], p->loss_part[1]);
 }
 
 static inline void bar_line(const bar *b, const rij_progress *p, int live, char *text,
                             size_t size)
 {
-    const int width = 16;
+    const int width = 12;
     const int full = p->steps > 0 ? (int)(width * p->step / p->steps) : width;
     const int left = (int)(p->eta_s + 0.5);
     int n = snprintf(text, size, "%s%-9s ", b->title, p->phase);
 
     if (live)
-        n += snprintf(text + n, size - (size_t)n, "[%.*s%.*s] ", full, "################",
-                      width - full, "................");
-    n += snprintf(text + n, size - (size_t)n, "%5jd/%jd", (intmax_t)p->step,
+        n += snprintf(text + n, size - (size_t)n, "[%.*s%.*s] ", full, "############",
+                      width - full, "............");
+    n += snprintf(text + n, size - (size_t)n, "%4jd/%jd", (intmax_t)p->step,
                   (intmax_t)p->steps);
     if (p->images_s > 0)
         n += snprintf(text + n, size - (size_t)n, "  %4.0f images/s", p->images_s);
     n += snprintf(text + n, size - (size_t)n, "  %d:%02d left", left / 60, left % 60);
-    (void)bar_figures(p, text + n, size - (size_t)n);
+    bar_figures(p, text + n, size - (size_t)n);
 }
 
 /* A rij_progress_fn; `user` is a bar. */

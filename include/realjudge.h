@@ -335,20 +335,22 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
 /* ---- 7. Evaluate ----------------------------------------------------------------- */
 
 typedef struct rij_evaluate_options {
-    size_t size;              /* set by RIJ_EVALUATE_OPTIONS_INIT */
-    const char *split;        /* which split of the manifest; NULL: all of it */
-    const char *columns;      /* comma-separated ways both classes are sent through before
-                                 they are judged; NULL: "native". native, jpegQ (Q 1..100),
-                                 blurS (sigma 0.1..8), noiseS (levels 0.1..64), resizeF
-                                 (factor 0.1..1, down and back up) */
-    const char *only;         /* comma-separated generators; NULL: all */
+    size_t size;         /* set by RIJ_EVALUATE_OPTIONS_INIT */
+    const char *split;   /* which split of the manifest; NULL: all of it */
+    const char *columns; /* comma-separated ways both classes are sent through before
+                            they are judged; NULL: "native". Known: native, jpegQ
+                            (Q 1..100), blurS (sigma 0.1..8), noiseS (levels
+                            0.1..64), resizeF (0.1..1, down and back up) */
+    const char *only;    /* comma-separated generators; NULL: all */
+    int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained
+                            on shuffled ones must then be at chance (0) */
     rij_progress_fn progress; /* NULL: none */
     void *user;
 } rij_evaluate_options;
 
 #define RIJ_EVALUATE_OPTIONS_INIT                                                        \
     {                                                                                    \
-        sizeof(rij_evaluate_options), NULL, NULL, NULL, NULL, NULL                       \
+        sizeof(rij_evaluate_options), NULL, NULL, NULL, 0, NULL, NULL                    \
     }
 
 /* Figures of one generator (against all real images judged) under one column. Positive
@@ -400,8 +402,8 @@ typedef struct rij_forge_options {
     const char *device;       /* as in rij_train_options */
     int threads;              /* as in rij_train_options */
     uint64_t seed;            /* of every random choice */
-    const char *families;     /* comma-separated; NULL: all nine. Trained auto-encoders by
-                                 decoder: deconv, nearest, bilinear, shuffle; fixed operators
+    const char *families;     /* comma-separated; NULL: all nine. Auto-encoders by their
+                                 decoder: deconv, nearest, bilinear, shuffle; operators
                                  with restored spectrum: fixed-nearest, fixed-bilinear,
                                  fixed-bicubic, fixed-zero, fixed-median */
     int crop;                 /* side of the parents cut from each photograph, 32..1024,

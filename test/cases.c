@@ -1,17 +1,8 @@
+/* cases.c: the table of cases.def, and one case of it from drawing to gradients. */
 #include "cases.h"
 #include "test.h"
 #include <string.h>
 
-#define NOPAR NULL
-#define PAR(type, ...) (&(const type){__VA_ARGS__})
-#define PIC(n, c, h, w)                                                                  \
-    {                                                                                    \
-        4, {n, c, h, w}, true                                                            \
-    }
-#define PLAIN(rank, ...)                                                                 \
-    {                                                                                    \
-        rank, {__VA_ARGS__}, false                                                       \
-    }
 const one cases[] = {
 #define RJ_CASE(op, name, inputs, par, ...)                                              \
     {&rj_op_##op, #name, inputs, par, {__VA_ARGS__}},
@@ -22,7 +13,7 @@ const int cases_count = RJ_COUNT(cases);
 
 bool wants(const one *c, int i)
 {
-    return c->inputs[i] == 'g' || c->inputs[i] == 'k';
+    return strchr("gkz", c->inputs[i]) != NULL;
 }
 
 rj_real *noise(size_t n, int which)

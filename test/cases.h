@@ -4,6 +4,18 @@
 
 #include "op/op.h"
 
+/* How parameters and shapes are written in tables of cases. */
+#define NOPAR NULL
+#define PAR(type, ...) (&(const type){__VA_ARGS__})
+#define PIC(n, c, h, w)                                                                  \
+    {                                                                                    \
+        4, {n, c, h, w}, true                                                            \
+    }
+#define PLAIN(rank, ...)                                                                 \
+    {                                                                                    \
+        rank, {__VA_ARGS__}, false                                                       \
+    }
+
 typedef struct one {
     const rj_op *op;
     const char *name;
@@ -28,8 +40,7 @@ typedef struct run {
 
 void run_open(run *r, const one *c, const char *device, int threads);
 void run_forward(run *r); /* again, with the inputs as they are */
-/* dy = the given planar numbers; gradients of inputs begin at 0.5 and must be added to.
- */
+/* dy = these planar numbers. Gradients of inputs begin at 0.5 and must be added to. */
 void run_backward(run *r, const rj_real *dy);
 void run_close(run *r);
 

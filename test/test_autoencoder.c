@@ -93,7 +93,7 @@ START_TEST(a_loss_that_is_no_number_stops_the_training)
     bad.levels = 3;
     FAILS(rj_autoencoder_new(tape.dev, &bad, 3, &none), RIJ_E_ARGUMENT);
     bad = config;
-    bad.latent = 0;
+    bad.latent = 2;
     FAILS(rj_autoencoder_new(tape.dev, &bad, 3, &none), RIJ_E_ARGUMENT);
     ck_assert_ptr_null(none);
     rj_autoencoder_free(a);

@@ -14,11 +14,15 @@
  * DCGAN and StarGAN (deconv), ProGAN and the latent diffusion decoders (nearest),
  * StyleGAN (bilinear), ESPCN and its heirs (shuffle).
  *
- * Initial values are He's, but the four output phases of a doubling start equal (Aitken
- * et al. 2017 for shuffle; the same idea with an interpolating kernel for deconv) and the
- * last layer starts at 0.3 of its size. From random phases, deconv and shuffle spend all
- * of a short training on getting rid of their own grid: 17 dB after 100 steps instead of
- * 27. What grid is left then is what these decoders learn, as in a trained generator. */
+ * Initial values. A short training from random ones ends in washed-out colours, and
+ * deconv and shuffle spend all of it on their own grid (17 dB after 100 steps where the
+ * others reach 26). So the network starts as a plain resampler, and learns from there:
+ * its first three channels carry x + 1, which is never negative, through means of 2 x 2
+ * pixels down and through the decoder's own interpolation up. All other weights are He's,
+ * except that the four output phases of a doubling start equal (Aitken et al. 2017 for
+ * shuffle; the same idea with a bilinear kernel for deconv), and that the last layer
+ * begins with a tenth of them. What grid is there in the end is what the decoder has
+ * learned. */
 #include "forge/forge.h"
 
 #include <stdio.h>
@@ -48,35 +52,89 @@ static int channels(const rj_autoencoder_config *config, int level)
     return level < 2 ? config->width : 2 * config->width;
 }
 
+/* ---- initial values, on the host -------------------------------------------------- */
+
+/* Let the first three output channels of w (K,C,R,R) take nothing but `value` of the same
+ * input channel at tap (i,j) of their window; called again, it adds taps. */
+static void carry(const rj_shape *shape, rj_real *w, int i, int j, double value, bool add)
+{
+    const int inputs = shape->dim[1], r = shape->dim[2];
+    const size_t each = (size_t)inputs * (size_t)(r * r);
+
+    for (int k = 0; k < RJ_MIN(3, shape->dim[0]); k++) {
+        rj_real *row = w + (size_t)k * each;
+
+        for (size_t n = 0; n < each && !add; n++)
+            row[n] = 0;
+        if (k < inputs)
+            row[(k * r + i) * r + j] = (rj_real)value;
+    }
+}
+
+static void carry_on(const rj_shape *shape, rj_real *w)
+{
+    carry(shape, w, 1, 1, 1, false);
+}
+
+/* Stride 2: window row 2p - 1 .. 2p + 1, of which 2p and 2p + 1 are meant. */
+static void carry_down(const rj_shape *shape, rj_real *w)
+{
+    for (int k = 0; k < 4; k++)
+        carry(shape, w, 1 + k / 2, 1 + k % 2, 0.25, k > 0);
+}
+
 /* w (C,K,4,4) of stride 2: every kernel becomes a random multiple of bilinear
  * interpolation. The middle entry was drawn for a fan in of 4 C, of which an interpolated
  * picture has C: hence twice as large. */
 static void interpolate(const rj_shape *shape, rj_real *w)
 {
     static const double line[4] = {0.25, 0.75, 0.75, 0.25};
+    const int outputs = shape->dim[1];
 
-    for (size_t k = 0; k < rj_count(shape); k += 16) {
-        const double middle = 2 * (double)w[k + 5];
+    for (int n = 0; n < shape->dim[0] * outputs; n++) {
+        rj_real *kernel = w + (size_t)n * 16;
+        const int c = n / outputs, k = n % outputs;
+        const double middle = k >= 3 ? 2 * (double)kernel[5] : k == c ? 1 : 0;
 
-        for (size_t i = 0; i < 16; i++)
-            w[k + i] = (rj_real)(middle * line[i / 4] * line[i % 4]);
+        for (int i = 0; i < 16; i++)
+            kernel[i] = (rj_real)(middle * line[i / 4] * line[i % 4]);
     }
 }
 
 /* w (4K,C,R,R): the four channels that become one block of pixels start equal. */
 static void repeat_phases(const rj_shape *shape, rj_real *w)
 {
-    const size_t each = rj_count(shape) / (size_t)shape->dim[0];
+    const int outputs = shape->dim[0];
+    const size_t each = rj_count(shape) / (size_t)outputs;
 
-    for (size_t k = 0; k < (size_t)shape->dim[0]; k++)
+    // Rows 0, 1, 2 carry; they are spread over the first three blocks from the end.
+    carry_on(shape, w);
+    for (int k = 2; k > 0; k--)
+        memcpy(w + (size_t)k * 4 * each, w + (size_t)k * each, each * sizeof *w);
+    for (int k = 0; k < outputs; k++)
         if (k % 4)
-            memcpy(w + k * each, w + k / 4 * 4 * each, each * sizeof *w);
+            memcpy(w + (size_t)k * each, w + (size_t)(k / 4 * 4) * each,
+                   each * sizeof *w);
 }
 
-static void soften(const rj_shape *shape, rj_real *w)
+/* w (3,C,3,3) of the last layer. */
+static void carry_out(const rj_shape *shape, rj_real *w)
 {
-    for (size_t i = 0; i < rj_count(shape); i++)
-        w[i] *= (rj_real)0.3;
+    for (int n = 0; n < 3 * shape->dim[1] * 9; n++) {
+        const int k = n / 9 / shape->dim[1], c = n / 9 % shape->dim[1];
+
+        if (c >= 3)
+            w[n] *= (rj_real)0.1;
+        else
+            w[n] = c == k && n % 9 == 4 ? 1 : 0;
+    }
+}
+
+/* The first three biases: x + 1 is carried. */
+static void lift(const rj_shape *shape, rj_real *b)
+{
+    for (int k = 0; k < RJ_MIN(3, shape->dim[0]); k++)
+        b[k] = 1;
 }
 
 /* Change a parameter's initial values on the host. */
@@ -98,48 +156,55 @@ static rij_status change(rj_params *s, int index,
     return status;
 }
 
+/* ---- layers ----------------------------------------------------------------------- */
+
+/* conv 3x3 with a bias, whose weights start as `how` says. */
+static rij_status new_conv(rj_autoencoder *a, uint64_t seed, const char *name, int c,
+                           int k, int stride,
+                           void (*how)(const rj_shape *shape, rj_real *w),
+                           rj_conv_layer *out)
+{
+    RJ_TRY(rj_conv_new(&a->params, seed, name, c, k, 3, stride, 1, true, out));
+    return change(&a->params, out->w, how);
+}
+
 /* The layer that doubles from c to k channels; conv 3x3 except for deconv. */
 static rij_status new_doubling(rj_autoencoder *a, uint64_t seed, int level, int c, int k)
 {
     char name[RJ_NAME_MAX];
     rj_conv_layer *up = &a->up[level];
-    rj_params *p = &a->params;
 
     snprintf(name, sizeof name, "decoder.up%d", level);
     if (a->config.family == RJ_DECODER_DECONV) {
-        RJ_TRY(rj_deconv_new(p, seed, name, c, k, 4, 2, 1, up));
-        return change(p, up->w, interpolate);
+        RJ_TRY(rj_deconv_new(&a->params, seed, name, c, k, 4, 2, 1, up));
+        return change(&a->params, up->w, interpolate);
     }
-    if (a->config.family == RJ_DECODER_SHUFFLE) {
-        RJ_TRY(rj_conv_new(p, seed, name, c, 4 * k, 3, 1, 1, true, up));
-        return change(p, up->w, repeat_phases);
-    }
-    return rj_conv_new(p, seed, name, c, k, 3, 1, 1, true, up);
+    if (a->config.family == RJ_DECODER_SHUFFLE)
+        return new_conv(a, seed, name, c, 4 * k, 1, repeat_phases, up);
+    return new_conv(a, seed, name, c, k, 1, carry_on, up);
 }
 
 static rij_status new_layers(rj_autoencoder *a, uint64_t seed)
 {
     const rj_autoencoder_config *config = &a->config;
     const int lowest = channels(config, config->levels);
-    rj_params *p = &a->params;
     char name[RJ_NAME_MAX];
 
-    RJ_TRY(
-        rj_conv_new(p, seed, "encoder.stem", 3, config->width, 3, 1, 1, true, &a->stem));
+    RJ_TRY(new_conv(a, seed, "encoder.stem", 3, config->width, 1, carry_on, &a->stem));
+    RJ_TRY(change(&a->params, a->stem.b, lift));
     for (int i = 0; i < config->levels; i++) {
         snprintf(name, sizeof name, "encoder.down%d", i);
-        RJ_TRY(rj_conv_new(p, seed, name, channels(config, i), channels(config, i + 1), 3,
-                           2, 1, true, &a->down[i]));
+        RJ_TRY(new_conv(a, seed, name, channels(config, i), channels(config, i + 1), 2,
+                        carry_down, &a->down[i]));
     }
-    RJ_TRY(rj_conv_new(p, seed, "encoder.narrow", lowest, config->latent, 3, 1, 1, true,
-                       &a->narrow));
-    RJ_TRY(rj_conv_new(p, seed, "decoder.wide", config->latent, lowest, 3, 1, 1, true,
-                       &a->wide));
+    RJ_TRY(new_conv(a, seed, "encoder.narrow", lowest, config->latent, 1, carry_on,
+                    &a->narrow));
+    RJ_TRY(
+        new_conv(a, seed, "decoder.wide", config->latent, lowest, 1, carry_on, &a->wide));
     for (int i = config->levels - 1; i >= 0; i--)
         RJ_TRY(new_doubling(a, seed, i, channels(config, i + 1), channels(config, i)));
-    RJ_TRY(
-        rj_conv_new(p, seed, "decoder.last", config->width, 3, 3, 1, 1, true, &a->last));
-    return change(p, a->last.w, soften);
+    RJ_TRY(new_conv(a, seed, "decoder.last", config->width, 3, 1, carry_out, &a->last));
+    return rj_start_fill(&a->params, a->last.b, -1);
 }
 
 static rij_status double_size(rj_autoencoder *a, rj_tape *tape, int level, rj_tensor *x,
@@ -175,10 +240,10 @@ rij_status rj_autoencoder_new(rj_device *dev, const rj_autoencoder_config *confi
                RJ_DECODERS - 1);
     RJ_REQUIRE(config->levels >= 1 && config->levels <= MAX_LEVELS, RIJ_E_ARGUMENT,
                "autoencoder: levels %d, not 1..%d", config->levels, MAX_LEVELS);
-    RJ_REQUIRE(config->latent >= 1 && config->latent <= MAX_CHANNELS, RIJ_E_ARGUMENT,
-               "autoencoder: latent %d, not 1..%d", config->latent, MAX_CHANNELS);
-    RJ_REQUIRE(config->width >= 1 && config->width <= MAX_CHANNELS, RIJ_E_ARGUMENT,
-               "autoencoder: width %d, not 1..%d", config->width, MAX_CHANNELS);
+    RJ_REQUIRE(config->latent >= 3 && config->latent <= MAX_CHANNELS, RIJ_E_ARGUMENT,
+               "autoencoder: latent %d, not 3..%d", config->latent, MAX_CHANNELS);
+    RJ_REQUIRE(config->width >= 3 && config->width <= MAX_CHANNELS, RIJ_E_ARGUMENT,
+               "autoencoder: width %d, not 3..%d", config->width, MAX_CHANNELS);
     a = rj_alloc(1, sizeof *a);
     RJ_REQUIRE(a, RIJ_E_MEMORY, "autoencoder: no memory");
     a->config = *config;

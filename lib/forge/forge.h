@@ -22,8 +22,9 @@ extern const char *const rj_decoder_names[RJ_DECODERS];
 typedef struct rj_autoencoder_config {
     enum rj_decoder family;
     int levels; /* 1 or 2 */
-    int latent; /* channels at the narrow place, 1..256 */
-    int width;  /* channels at full size; the lowest of two levels has twice as many */
+    int latent; /* channels at the narrow place, 3..256 */
+    int width;  /* channels at full size, 3..256; the lowest of two levels has twice as
+                   many */
 } rj_autoencoder_config;
 enum { RJ_VARIANTS = 2 };
 /* Variant 0 or 1 of a family. */

@@ -354,6 +354,8 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
                r.o->size, sizeof usual);
     RJ_TRY_DONE(choose_columns(&r));
     RJ_TRY_DONE(rj_dataset_open(data, r.o->split, &r.data));
+    if (r.o->shuffle_labels)
+        rj_dataset_shuffle_labels(&r.data, 0);
     RJ_TRY_DONE(choose_generators(&r));
     RJ_TRY_DONE(choose_images(&r));
     RJ_TRY_DONE(make_room(&r));

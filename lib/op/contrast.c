@@ -14,9 +14,10 @@
  *
  * S(set) is softmax of f_a.f_j / tau_s over the set, uniform without f. alpha < 0 (beta
  * for fakes): uniform over all positives instead. Where one part is empty the other takes
- * its share; a row with no positive, or with label >= 2, is no anchor, and the weights of
- * the rest are scaled so that their sum stays. Targets are constants. Gradient, with
- * G_ac = w_a (p_ac - q_ac) and 0 outside A(a):
+ * its share, save that with beta = 0 a fake's only positive is its other view (NT-Xent);
+ * a row with no positive, or with label >= 2, is no anchor, and the weights of the rest
+ * are scaled so that their sum stays. Targets are constants. Gradient, with G_ac = w_a
+ * (p_ac - q_ac) and 0 outside A(a):
  *
  *     dz = dl / tau (G + G^T) z,      sum_c G_ac = 0
  *
@@ -33,6 +34,12 @@ static double dot(const rj_real *a, const rj_real *b, int n)
     for (int i = 0; i < n; i++)
         sum += (double)a[i] * (double)b[i];
     return sum;
+}
+
+/* Row i of a matrix of this width. */
+static const rj_real *row_of(const rj_real *x, int width, int i)
+{
+    return x + (size_t)i * (size_t)width;
 }
 
 static bool is_trace(const rj_contrast *d, int i)
@@ -64,7 +71,8 @@ static bool add_softmax(const rj_contrast *d, int a, int part, double share, rj_
         const int is = part_of(d, a, c);
         if (!is || (part && is != part))
             continue;
-        const double s = f ? dot(f + a * d->df, f + c * d->df, d->df) / d->tau_s : 0;
+        const double s =
+            f ? dot(row_of(f, d->df, a), row_of(f, d->df, c), d->df) / d->tau_s : 0;
         if (s > most) {
             sum *= exp(most - s);
             most = s;
@@ -75,7 +83,8 @@ static bool add_softmax(const rj_contrast *d, int a, int part, double share, rj_
         const int is = part_of(d, a, c);
         if (!is || (part && is != part))
             continue;
-        const double s = f ? dot(f + a * d->df, f + c * d->df, d->df) / d->tau_s : 0;
+        const double s =
+            f ? dot(row_of(f, d->df, a), row_of(f, d->df, c), d->df) / d->tau_s : 0;
         row[c] += (rj_real)(share * exp(s - most) / sum);
     }
     return sum > 0;
@@ -168,10 +177,9 @@ rij_status rj_ref_contrast(rj_device *dev, const rj_contrast *d, const rj_real *
 {
     const double scale = fill_targets(d, g);
     double total = 0;
-    rj_real *s;
 
-    RJ_TRY(rj_device_shared(dev, (size_t)d->m * sizeof *s));
-    s = dev->shared;
+    RJ_TRY(rj_device_shared(dev, (size_t)d->m * sizeof(rj_real)));
+    rj_real *const s = dev->shared;
     for (int a = 0; a < d->m; a++) {
         rj_real *row = g + (size_t)a * (size_t)d->m;
         const double w = is_anchor(d, a, row) ? scale * (double)d->weight[a] : 0;
@@ -181,7 +189,7 @@ rij_status rj_ref_contrast(rj_device *dev, const rj_contrast *d, const rj_real *
             continue;
         }
         for (int c = 0; c < d->m; c++)
-            s[c] = (rj_real)(dot(z + a * d->d, z + c * d->d, d->d) / d->tau);
+            s[c] = (rj_real)(dot(row_of(z, d->d, a), row_of(z, d->d, c), d->d) / d->tau);
         total += w * finish_row(d, a, s, row);
         for (int c = 0; c < d->m; c++)
             row[c] *= (rj_real)w;
@@ -200,8 +208,9 @@ rij_status rj_ref_contrast_grad(rj_device *dev, const rj_contrast *d, const rj_r
             for (int c = 0; c < d->m; c++)
                 sum += ((double)g[(size_t)a * (size_t)d->m + (size_t)c] +
                         (double)g[(size_t)c * (size_t)d->m + (size_t)a]) *
-                       (double)z[c * d->d + j];
-            dz[a * d->d + j] += (rj_real)((double)dl[0] / d->tau * sum);
+                       (double)row_of(z, d->d, c)[j];
+            dz[(size_t)a * (size_t)d->d + (size_t)j] +=
+                (rj_real)((double)dl[0] / d->tau * sum);
         }
     return RIJ_OK;
 }

@@ -1,16 +1,17 @@
 /* conv2d: convolution (cross-correlation, as the field has it).
  *
- *     y[n][k][p][q] = bias[k] + sum_crs x[n][c][p stride + r - pad][q stride + s - pad]
- * w[k][c][r][s]
+ *     y[n][k][p][q] = bias[k] + sum_crs x[n][c][h][v] w[k][c][r][s],
+ *                     h = p stride + r - pad,    v = q stride + s - pad
  *
  * x (N,C,H,W) picture, w (K,C,R,S), bias (K) or none -> y (N,K,P,Q) picture,
  * P = (H + 2 pad - R) / stride + 1 rounded down; outside the picture x is zero. Gradient:
  *
- *     dx[n][c][h][w] = sum over k and all (p,r), (q,s) that meet there of dy w
- *     dw[k][c][r][s] = sum_npq dy[n][k][p][q] x[n][c][p stride + r - pad][q stride + s -
- * pad] dbias[k]       = sum_npq dy[n][k][p][q]
+ *     dx[n][c][h][v] = sum of dy[n][k][p][q] w[k][c][r][s] over k and all p,r and q,s
+ *                      that meet at h and v
+ *     dw[k][c][r][s] = sum_npq dy[n][k][p][q] x[n][c][h][v]
+ *     dbias[k]       = sum_npq dy[n][k][p][q]
  *
- * Saved for backward: nothing. */
+ * Saved for backward: nothing. The kernel writes y; its _grad forms add. */
 #include "op/op.h"
 
 /* Place in a picture (N,C,H,W) in host order. */
@@ -169,13 +170,16 @@ static rij_status backward(const rj_call *call)
 {
     rj_tensor *x = call->in[0], *w = call->in[1], *bias = call->in[2];
     const rj_conv d = dims(call);
+    const rj_picture y = rj_shape_dims(&call->out->shape);
 
     if (x->g)
         RJ_TRY(call->dev->k->conv2d_grad_x(call->dev, &d, call->out->g, w->x, x->g));
     if (w->g)
-        RJ_TRY(call->dev->k->conv2d_grad_w(call->dev, &d, x->x, call->out->g, w->g,
-                                           bias ? bias->g : NULL));
-    return RIJ_OK;
+        return call->dev->k->conv2d_grad_w(call->dev, &d, x->x, call->out->g, w->g,
+                                           bias ? bias->g : NULL);
+    // filters that stay as they are beside a bias that learns
+    return bias && bias->g ? call->dev->k->bias_grad(call->dev, &y, call->out->g, bias->g)
+                           : RIJ_OK;
 }
 
 const rj_op rj_op_conv2d = {.name = "conv2d",

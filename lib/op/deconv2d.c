@@ -1,8 +1,7 @@
 /* deconv2d: transposed convolution, the gradient of a convolution run forward.
  *
- *     y[n][k][h][v] = bias[k] + sum over c and all (p,r), (q,s) with
- *                     h = p stride + r - pad, v = q stride + s - pad of x[n][c][p][q]
- * w[c][k][r][s]
+ *     y[n][k][h][v] = bias[k] + sum of x[n][c][p][q] w[c][k][r][s] over c and all p,r
+ *                     and q,s with h = p stride + r - pad, v = q stride + s - pad
  *
  * x (N,C,P,Q) picture, w (C,K,R,S) as PyTorch has it, bias (K) or none -> y (N,K,H,V),
  * H = (P - 1) stride - 2 pad + R. Let conv be the convolution from y's side to x's with

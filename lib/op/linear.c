@@ -7,7 +7,8 @@
  *     dx[n][c] = sum_k dy[n][k] w[k][c]
  *     dw[k][c] = sum_n dy[n][k] x[n][c],    dbias[k] = sum_n dy[n][k]
  *
- * Saved for backward: nothing. */
+ * Saved for backward: nothing. One kernel gives both dw and dbias, so a bias learns only
+ * where its w does. */
 #include "op/op.h"
 
 rij_status rj_ref_linear(rj_device *dev, int n, int c, int k, const rj_real *x,
@@ -70,6 +71,9 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     RJ_REQUIRE(!bias || (bias->shape.rank == 1 && bias->shape.dim[0] == w->dim[0]),
                RIJ_E_SHAPE, "linear: w %s and bias %s", rj_shape_text(w, text[0]),
                rj_shape_text(&bias->shape, text[1]));
+    RJ_REQUIRE(!bias || !bias->g || call->in[1]->g, RIJ_E_ARGUMENT,
+               "linear: a bias that learns beside a w %s that does not",
+               rj_shape_text(w, text[0]));
     *out = rj_shape_plain(2, x->dim[0], w->dim[0], 0, 0);
     *saved = 0;
     return RIJ_OK;

@@ -83,6 +83,9 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
                    x->dim[3] + 2 * par->pad >= par->r,
                RIJ_E_SHAPE, "maxpool2d: x %s and window %d", rj_shape_text(x, text),
                par->r);
+    // places are kept as rj_real, and a float counts to 2^24
+    RJ_REQUIRE((int64_t)x->dim[2] * x->dim[3] <= 1 << 24, RIJ_E_SHAPE,
+               "maxpool2d: x %s has more than 2^24 places", rj_shape_text(x, text));
     d = dims(call);
     *out = rj_shape_picture(d.n, d.c, d.p, d.q);
     *saved = rj_storage(call->dev, out);

@@ -95,8 +95,7 @@ static void plane_grad(const rj_residual *d, const rj_real *x, const rj_real *dy
 
 static const int haar_sign[3][4] = {{1, 1, -1, -1}, {1, -1, 1, -1}, {1, -1, -1, 1}};
 
-/* The place in x, channel c of picture n, of corner i of cell (p,q); and in y of band b.
- */
+/* The place of corner i of cell (p,q) in x, and of its band b in y. */
 static size_t haar_x(const rj_residual *d, int n, int c, int p, int q, int i)
 {
     return (((size_t)n * (size_t)d->c + (size_t)c) * (size_t)d->h +
@@ -113,7 +112,7 @@ static size_t haar_y(const rj_residual *d, int n, int c, int p, int q, int b)
            (size_t)q;
 }
 
-/* Forward (dx NULL) or backward over all cells, bands and corners. */
+/* Forward (dx NULL) or backward, over all cells, bands and corners. */
 static void haar(const rj_residual *d, const rj_real *x, rj_real *y, const rj_real *dy,
                  rj_real *dx)
 {

@@ -10,8 +10,7 @@
 #include "op/op.h"
 #include <math.h>
 
-/* Output place i of `to` reads in[0] and in[1] of `from` with weights 1 - share, share.
- */
+/* An output place reads in[0] with weight 1 - share and in[1] with weight share. */
 typedef struct taps {
     int in[2];
     double share;

@@ -5,6 +5,7 @@
  * x (N,C r^2,H,W) picture -> y (N,C,H r,W r). Gradient: the same places backward.
  * Saved for backward: nothing. Sub-pixel convolution, Shi et al. 2016. */
 #include "op/op.h"
+#include <limits.h>
 
 /* Where in x (host order) the number at y's place comes from. d: x's dims. */
 static size_t source(const rj_picture *d, int r, int n, int c, int y, int x)
@@ -49,7 +50,9 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     const rj_shape *x = &call->in[0]->shape;
     char text[64];
 
-    RJ_REQUIRE(x->picture && par->r >= 1 && x->dim[1] % (par->r * par->r) == 0,
+    RJ_REQUIRE(x->picture && par->r >= 1 && par->r <= 64 &&
+                   x->dim[1] % (par->r * par->r) == 0 &&
+                   RJ_MAX(x->dim[2], x->dim[3]) <= INT_MAX / par->r,
                RIJ_E_SHAPE, "shuffle2d: x %s by %d", rj_shape_text(x, text), par->r);
     *out = rj_shape_picture(x->dim[0], x->dim[1] / (par->r * par->r), x->dim[2] * par->r,
                             x->dim[3] * par->r);

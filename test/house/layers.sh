@@ -1,21 +1,20 @@
 #!/bin/sh
 # A file includes its own layer and the layers to its left, written from lib/:
-# "tensor/tensor.h". cpu and cuda hang beside device: they see base and device only. data
-# and the learning layers op, net, model do not know each other; forge and judge join
-# them. Examples, and the tests of the public header, include nothing of ours but that
-# header.
+# "tensor/tensor.h". cpu hangs beside device: it sees base and device only. data and the
+# learning layers op, net, model do not know each other; forge and judge join them.
+# Examples, and the tests of the public header, include nothing of ours but that header.
 order="base device tensor data op net model forge judge"
 
-find lib cuda -name '*.[ch]' -o -name '*.cu' -o -name '*.def' | sort | xargs awk -v order="$order" '
+find lib -name '*.[ch]' -o -name '*.def' | sort | xargs awk -v order="$order" '
 BEGIN { n = split(order, layer, " "); for (i = 1; i <= n; i++) rank[layer[i]] = i }
-FNR == 1 { split(FILENAME, part, "/"); mine = part[1] == "cuda" ? "cuda" : part[2] }
+FNR == 1 { split(FILENAME, part, "/"); mine = part[2] }
 /^[ \t]*#[ \t]*include[ \t]*"/ {
     path = $0; sub(/^[^"]*"/, "", path); sub(/".*/, "", path)
     if (path == "realjudge.h" && mine == "base") next
     if (path !~ /^[a-z0-9_]+\//) { complain("\"" path "\" is not written from lib/"); next }
     theirs = path; sub(/\/.*/, "", theirs)
     if (theirs == mine) next
-    place = mine == "cpu" || mine == "cuda" ? rank["device"] : rank[mine]
+    place = mine == "cpu" ? rank["device"] : rank[mine]
     if (!(theirs in rank) || rank[theirs] > place ||
         (theirs == "data" && mine ~ /^(op|net|model)$/))
         complain("layer " mine " may not include " theirs "/")
