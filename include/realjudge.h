@@ -256,7 +256,9 @@ typedef struct rij_train_options {
     double resize_min;      /* down to this factor and back up, 0.1..1 (0.6) */
     double forged;          /* share of fakes replaced by forged children of the batch's
                                own photographs, cropped and degraded alike (0.65); off */
-    double blended; /* share of forged children blended with their parent (0); off */
+    double operated; /* share of forged children made by a fixed operator although a
+                        stored child is there (0.5); off */
+    double blended;  /* share of forged children blended with their parent (0); off */
     /* network */
     const char
         *encoder; /* "small" (default, about 1 M parameters), "resnet18", "resnet50" */

@@ -357,15 +357,18 @@ START_TEST(shapes_that_do_not_fit_are_refused_and_nothing_is_made)
 {
     for (int k = 0; k < RJ_COUNT(refusals); k++) {
         const one *c = &refusals[k].c;
-        rj_tensor *in[RJ_MAX_IN] = {0}, *out = NULL;
+        rj_tensor made[RJ_MAX_IN], *in[RJ_MAX_IN] = {0}, *out = NULL;
+        rj_real number = 0; // a shape is judged before any number is read
         rj_tape tape = {0};
         rj_pool *pool;
         rij_status got;
 
         open_device("cpu", 1, &pool, &tape.dev);
         for (int i = 0; i < c->op->inputs; i++)
-            if (c->inputs[i] != '-')
-                OK(rj_tensor_new(tape.dev, &tape.arena, &c->in[i], wants(c, i), &in[i]));
+            if (c->inputs[i] != '-') {
+                made[i] = (rj_tensor){c->in[i], &number, wants(c, i) ? &number : NULL};
+                in[i] = &made[i];
+            }
         got = rj_apply(&tape, c->op, c->par, in, &out);
         ck_assert_msg(got == refusals[k].status, "%s/%s: %s, not %s", c->op->name,
                       c->name, rij_status_name(got), rij_status_name(refusals[k].status));

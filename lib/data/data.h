@@ -172,8 +172,10 @@ rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note n
 typedef struct rj_view_law {
     int crop; /* side of the native window; smaller images are reflected out */
     rj_law degrade;
-    double forged;  /* share of fakes that are forged children of the batch's reals */
-    double blended; /* share of forged children blended with their parent */
+    double forged;   /* share of fakes that are forged children of the batch's reals */
+    double blended;  /* share of forged children blended with their parent */
+    double operated; /* share of forged children made by a fixed operator although there
+                        is a stored child */
 } rj_view_law;
 
 /* Where a view lies: a window up to crop + 32 pixels, which is degraded as a whole, and
@@ -197,8 +199,9 @@ enum rj_batch_kind {
 /* Rows: view 0 of images 0..n-1, view 1 of them, then `broken` trace-broken views. In a
  * mixed batch images 0..n/2-1 are real and n/2..n-1 fake; fake n/2+i is, with probability
  * law.forged, made from real i: its stored child if the data has one of equal size
- * (parent column; of several, any), else by a fixed operator; both get the same window,
- * flip and degradation in either view. Otherwise it is any stored fake, with a window of
+ * (parent column; of several, any) and chance, law.operated, does not prefer a fixed
+ * operator, else by such an operator; both get the same window, flip and degradation in
+ * either view. Otherwise it is any stored fake, with a window of
  * its own but real i's degradation draw. Without stored fakes all are forged.
  * Trace-broken row 2n+i is made from real view i (at most as many as there are real
  * views). */

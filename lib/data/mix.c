@@ -78,9 +78,11 @@ static rij_status check_law(const rj_view_law *v)
 
     RJ_REQUIRE(v->crop >= 8 && v->crop <= 4096, RIJ_E_ARGUMENT,
                "batches: crop %d, not 8..4096", v->crop);
-    RJ_REQUIRE(share(v->forged) && share(v->blended) && share(l->share), RIJ_E_ARGUMENT,
-               "batches: shares %g forged, %g blended, %g degraded, not 0..1", v->forged,
-               v->blended, l->share);
+    RJ_REQUIRE(
+        share(v->forged) && share(v->blended) && share(v->operated) && share(l->share),
+        RIJ_E_ARGUMENT,
+        "batches: shares %g forged, %g blended, %g operated, %g degraded, not 0..1",
+        v->forged, v->blended, v->operated, l->share);
     RJ_REQUIRE(l->share == 0 ||
                    (l->jpeg_min >= 1 && l->jpeg_min <= l->jpeg_max && l->jpeg_max <= 100),
                RIJ_E_ARGUMENT, "batches: JPEG quality %d..%d, not within 1..100",
@@ -260,7 +262,7 @@ static rij_status put_broken(const job *j, const rj_image *window, const rj_plac
 /* How fake i of a batch is made. */
 typedef struct forging {
     bool wanted;
-    enum rj_operator which; /* where there is no stored child */
+    enum rj_operator which; /* where no stored child serves */
     double share;           /* of the child; the rest is its parent */
     int sample;             /* of the stored child, or -1 */
     const rj_image *child;  /* taken from the cache, or NULL */
@@ -279,7 +281,7 @@ static forging draw_forging(const job *j, int row, int parent)
     f.wanted = rj_random_uniform(&r, 0, 1) < m->law.forged;
     f.which = (enum rj_operator)rj_random_below(&r, RJ_OPERATORS);
     u = rj_random_uniform(&r, 0, 1);
-    if (children > 0)
+    if (rj_random_uniform(&r, 0, 1) >= m->law.operated && children > 0)
         f.sample = m->child[m->first[parent] + (int)(u * children)];
     u = rj_random_uniform(&r, 0, 1);
     f.share = rj_random_uniform(&r, 0.3, 1);

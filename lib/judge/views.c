@@ -15,6 +15,7 @@ rj_view_law rj_trainer_law(const rj_trainer *t)
                          .degrade = {share, o->jpeg_min, o->jpeg_max, o->blur_max,
                                      o->noise_max, o->resize_min},
                          .forged = o->shuffle_labels ? 0 : RJ_MAX(o->forged, 0.0),
+                         .operated = RJ_MAX(o->operated, 0.0),
                          .blended = RJ_MAX(o->blended, 0.0)};
 }
 

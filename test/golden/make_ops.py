@@ -21,7 +21,8 @@ def drawn(*shape):
 
 def numbers(tensors):
     flat = [v for t in tensors for v in t.detach().flatten().tolist()]
-    return "{%d, (const double[]){%s}}" % (len(flat), ", ".join(repr(v + 0.0) for v in flat or [0.0]))
+    text = ", ".join(repr(v + 0.0) for v in flat or [0.0])
+    return "{%d, (const double[]){%s}}" % (len(flat), text)
 
 
 def case(op, name, inputs, par, shapes, f, ready=None):
@@ -78,7 +79,8 @@ case("shuffle2d", "two", "g", par("shuffle2d", 2), ((1, 8, 2, 3),),
      lambda x: F.pixel_shuffle(x, 2))
 case("relu", "plain", "k", "NOPAR", ((3, 4),), F.relu)
 case("linear", "rows", "ggg", "NOPAR", ((3, 4), (2, 4), (2,)), F.linear)
-case("l2norm", "rows", "g", "NOPAR", ((3, 5),), lambda x: F.normalize(x, dim=1))
+case("l2norm", "rows", "g", "NOPAR", ((3, 5),),
+     lambda x: x / x.square().sum(1, keepdim=True).add(1e-12).sqrt())
 case("bce", "logits", "gc", "NOPAR", ((5, 1), (5,)),
      lambda s, y: F.binary_cross_entropy_with_logits(s[:, 0], y),
      [drawn(5, 1) * 20, torch.tensor([0.0, 1, 1, 0, 1])])
