@@ -68,6 +68,43 @@ START_TEST(every_auto_encoder_learns_and_keeps_the_shape)
 }
 END_TEST
 
+START_TEST(every_auto_encoder_starts_as_a_plain_resampler)
+{
+    // A slope is halved and interpolated back exactly, away from the borders.
+    rj_image slope = photo(64, 48, 1), child;
+    const rj_image *parent = &slope;
+    rj_tape tape = {0};
+    rj_pool *pool;
+
+    for (int i = 0; i < 64 * 48 * 3; i++)
+        slope.rgb[i] = (uint8_t)(20 + 2 * (i / 3 % 64) + i / 3 / 64 + 10 * (i % 3));
+    OK(rj_pool_new(1, &pool));
+    OK(rj_device_open("cpu", pool, &tape.dev));
+    for (int k = 0; k < RJ_DECODERS * RJ_VARIANTS; k++) {
+        const rj_autoencoder_config config =
+            rj_autoencoder_variant((enum rj_decoder)(k / 2), k % 2);
+        rj_autoencoder *a;
+
+        OK(rj_autoencoder_new(tape.dev, &config, (uint64_t)k, &a));
+        OK(rj_autoencoder_apply(a, &tape, &parent, 1, &child));
+        for (int i = 0; i < 64 * 48 * 3; i++) {
+            const int x = i / 3 % 64, y = i / 3 / 64;
+
+            if (x >= 8 && x < 56 && y >= 8 && y < 40)
+                ck_assert_msg(abs(child.rgb[i] - slope.rgb[i]) <= 1, "%s %d: %d, not %d",
+                              rj_decoder_names[k / 2], config.levels, child.rgb[i],
+                              slope.rgb[i]);
+        }
+        rj_image_free(&child);
+        rj_autoencoder_free(a);
+    }
+    rj_image_free(&slope);
+    rj_device_close(tape.dev);
+    rj_tape_free(&tape);
+    rj_pool_free(pool);
+}
+END_TEST
+
 START_TEST(a_loss_that_is_no_number_stops_the_training)
 {
     const rj_autoencoder_config config = rj_autoencoder_variant(RJ_DECODER_DECONV, 0);
@@ -168,6 +205,7 @@ START_TEST(flat_windows_wait_and_dead_ones_are_never_taken)
 END_TEST
 
 SUITE(autoencoder, 120, every_auto_encoder_learns_and_keeps_the_shape,
+      every_auto_encoder_starts_as_a_plain_resampler,
       a_loss_that_is_no_number_stops_the_training,
       parents_are_native_windows_that_never_overlap,
       flat_windows_wait_and_dead_ones_are_never_taken)

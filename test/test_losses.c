@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_ROWS = 72, MOST = MOST_ROWS * MOST_ROWS };
+enum { MOST_ROWS = 128, MOST = MOST_ROWS * MOST_ROWS };
 
 static const bool is_double = sizeof(rj_real) == sizeof(double);
 static const char *const devices[] = {"ref", "cpu"};
@@ -133,27 +133,35 @@ START_TEST(scaling_the_rows_changes_nothing)
 }
 END_TEST
 
+/* Row i of q is row m-1-i of p, pairs renumbered alike. */
+static void turn_round(const problem *p, problem *q)
+{
+    *q = *p;
+    for (int i = 0; i < p->m; i++) {
+        const int j = p->m - 1 - i;
+        memcpy(q->u + i * p->d, p->u + j * p->d, (size_t)p->d * sizeof *q->u);
+        memcpy(q->f + i * p->df, p->f + j * p->df, (size_t)p->df * sizeof *q->f);
+        q->label[i] = p->label[j];
+        q->role[i] = p->role[j];
+        q->weight[i] = p->weight[j];
+        q->pair[i] = p->pair[j] < 0 ? -1 : (rj_real)(p->m - 1) - p->pair[j];
+    }
+}
+
 START_TEST(permuting_the_rows_permutes_the_gradient)
 {
     static problem p, q;
 
-    usual(&p, "cpu", 16, 2, 0.5, 0.5, true);
-    q = p;
-    for (int i = 0; i < p.m; i++) { // row i of q is row m-1-i of p
-        const int j = p.m - 1 - i;
-        memcpy(q.u + i * p.d, p.u + j * p.d, (size_t)p.d * sizeof *q.u);
-        memcpy(q.f + i * p.df, p.f + j * p.df, (size_t)p.df * sizeof *q.f);
-        q.label[i] = p.label[j];
-        q.role[i] = p.role[j];
-        q.weight[i] = p.weight[j];
-        q.pair[i] = p.pair[j] < 0 ? -1 : (rj_real)(p.m - 1) - p.pair[j];
-    }
-    solve(&p);
-    solve(&q);
-    ck_assert_double_lt(fabs(p.loss - q.loss), near(p.loss));
-    for (int i = 0; i < p.m * p.d; i++) {
-        const int j = (p.m - 1 - i / p.d) * p.d + i % p.d;
-        ck_assert_double_lt(fabs((double)q.du[i] - (double)p.du[j]), near(0));
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 16, 2, 0.5, 0.5, true);
+        turn_round(&p, &q);
+        solve(&p);
+        solve(&q);
+        ck_assert_double_lt(fabs(p.loss - q.loss), near(p.loss));
+        for (int i = 0; i < p.m * p.d; i++) {
+            const int j = (p.m - 1 - i / p.d) * p.d + i % p.d;
+            ck_assert_double_lt(fabs((double)q.du[i] - (double)p.du[j]), near(0));
+        }
     }
 }
 END_TEST
@@ -177,27 +185,30 @@ END_TEST
 
 START_TEST(without_negatives_of_their_kind_collapse_pays)
 {
-    // 32 real rows a and 32 rows b that only push, all at right angles: log(31 + 32).
-    // With all a alike, log(31 + 32 exp(-1 / tau)): less, which is why stage 1 needs rows
-    // c
+    // 64 real rows a and 64 rows b that only push, all at right angles: log(63 + 64).
+    // With all a alike log(63 + 64 exp(-1 / tau)), which is less: stage 1 needs rows c
     static problem p;
 
-    usual(&p, "ref", 64, 0, -1, -1, false);
-    p.d = 64;
-    memset(p.u, 0, sizeof p.u);
-    for (int i = 0; i < p.m; i++) {
-        p.label[i] = i < 32 ? 0 : 2;
-        p.weight[i] = i < 32 ? (rj_real)1 / 32 : 0;
-        p.u[i * p.d + i] = 1;
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 128, 0, -1, -1, false);
+        p.d = 128;
+        memset(p.u, 0, sizeof p.u);
+        for (int i = 0; i < p.m; i++) {
+            p.label[i] = i < 64 ? 0 : 2;
+            p.weight[i] = i < 64 ? (rj_real)1 / 64 : 0;
+            p.u[i * p.d + i] = 1;
+        }
+        solve(&p);
+        ck_assert_double_lt(fabs(p.loss - 4.8442), 1e-4);
+        ck_assert_double_lt(fabs(p.loss - log(63 + 64)), near(p.loss));
+        for (int i = 0; i < 64; i++) {
+            p.u[i * p.d + i] = 0;
+            p.u[i * p.d] = 1;
+        }
+        solve(&p);
+        ck_assert_double_lt(fabs(p.loss - 4.1432), 1e-4);
+        ck_assert_double_lt(fabs(p.loss - log(63 + 64 * exp(-10))), near(p.loss));
     }
-    solve(&p);
-    ck_assert_double_lt(fabs(p.loss - log(63)), near(p.loss));
-    for (int i = 0; i < 32; i++) {
-        p.u[i * p.d + i] = 0;
-        p.u[i * p.d] = 1;
-    }
-    solve(&p);
-    ck_assert_double_lt(fabs(p.loss - log(31 + 32 * exp(-10))), near(p.loss));
 }
 END_TEST
 
@@ -213,6 +224,118 @@ START_TEST(the_soft_loss_in_its_limit_is_the_extended_one)
         solve(&extended);
         solve(&soft);
         ck_assert_double_lt(fabs(extended.loss - soft.loss), 1e-6 + near(soft.loss));
+        for (int i = 0; i < soft.m * soft.m; i++)
+            ck_assert_double_lt(fabs((double)extended.g[i] - (double)soft.g[i]),
+                                1e-8 + near(0));
+    }
+}
+END_TEST
+
+/* Two problems that must come to the same loss and the same gradient. */
+static void check_alike(problem *p, problem *q)
+{
+    solve(p);
+    solve(q);
+    ck_assert(isfinite(p->loss));
+    ck_assert_double_lt(fabs(p->loss - q->loss), near(p->loss));
+    for (int i = 0; i < p->m * p->d; i++)
+        ck_assert_double_lt(fabs((double)p->du[i] - (double)q->du[i]), near(0));
+}
+
+START_TEST(one_positive_each_gives_nt_xent)
+{
+    static problem p, q;
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        // two reals and two fakes: SupCon's only positive is NT-Xent's other view
+        usual(&p, devices[k], 4, 0, -1, -1, false);
+        q = p;
+        q.alpha = q.beta = 0;
+        for (int i = 0; i < q.m; i++)
+            q.label[i] = 1;
+        check_alike(&p, &q);
+    }
+}
+END_TEST
+
+START_TEST(an_empty_part_leaves_its_share_to_the_other)
+{
+    static problem p, q;
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 12, 0, 0.5, 0.5, true); // no traces
+        q = p;
+        q.alpha = 0;
+        check_alike(&p, &q);
+        usual(&p, devices[k], 12, 2, 0.3, 0.5, true); // a real image alone
+        for (int i = 1; i < 12; i++)
+            p.label[i] = 1;
+        q = p;
+        q.alpha = 1;
+        check_alike(&p, &q);
+        usual(&p, devices[k], 12, 2, 0.5, 0.5, true); // no other views
+        for (int i = 0; i < p.m; i++)
+            p.pair[i] = -1;
+        q = p;
+        q.beta = 1;
+        check_alike(&p, &q);
+    }
+}
+END_TEST
+
+START_TEST(rows_of_other_labels_push_and_are_no_anchors)
+{
+    static problem p, q;
+    double push = 0;
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 16, 2, 0.5, 0.5, true);
+        for (int i = 0; i < 4; i++)
+            p.label[i] = 2;
+        q = p;
+        for (int i = 0; i < 4; i++)
+            q.weight[i] = 0; // theirs counts for nothing, so it is not given to others
+        check_alike(&p, &q);
+        for (int c = 0; c < 4 * p.m; c++)
+            ck_assert(p.g[c] == 0);
+        for (int j = 0; j < 4 * p.d; j++)
+            push = fmax(push, fabs((double)p.du[j]));
+        ck_assert_double_gt(push, 1e-4);
+    }
+}
+END_TEST
+
+START_TEST(no_anchor_at_all_is_no_loss)
+{
+    static problem p;
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 8, 0, 0.5, 0, true);
+        for (int i = 0; i < p.m; i++) {
+            p.label[i] = 1;
+            p.pair[i] = -1;
+        }
+        solve(&p);
+        ck_assert(p.loss == 0);
+        for (int i = 0; i < p.m * p.d; i++)
+            ck_assert(p.du[i] == 0);
+    }
+}
+END_TEST
+
+START_TEST(low_temperatures_and_equal_rows_stay_finite)
+{
+    static problem p;
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        usual(&p, devices[k], 16, 2, 0.5, 0.5, true);
+        p.tau = p.tau_s = 0.005;
+        memcpy(p.u + p.d, p.u,
+               (size_t)p.d * sizeof *p.u); // cosine 1 beside cosines near 0
+        solve(&p);
+        ck_assert(isfinite(p.loss) && p.loss > 0 && p.loss < 2 / p.tau);
+        for (int i = 0; i < p.m * p.d; i++)
+            ck_assert(isfinite(p.du[i]));
     }
 }
 END_TEST
@@ -235,6 +358,32 @@ START_TEST(an_anchor_without_a_positive_is_left_out)
         ck_assert(isfinite(p.loss));
         for (int c = 0; c < p.m; c++)
             ck_assert(p.g[c] == 0);
+    }
+}
+END_TEST
+
+START_TEST(the_classifier_loss_does_not_overflow)
+{
+    static const rj_real logit[] = {10000, -10000, 10000, -10000}, label[] = {0, 1, 1, 0};
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        rj_tensor *in[2], *loss;
+        rj_tape tape = {0};
+        rj_pool *pool;
+        double value;
+        OK(rj_pool_new(1, &pool));
+        OK(rj_device_open(devices[k], pool, &tape.dev));
+        in[0] = tensor_of(&tape, rj_shape_plain(2, 4, 1, 0, 0), logit, true);
+        in[1] = tensor_of(&tape, rj_shape_plain(1, 4, 0, 0, 0), label, false);
+        OK(rj_apply(&tape, &rj_op_bce, NULL, in, &loss));
+        OK(rj_tensor_scalar(tape.dev, loss, &value));
+        OK(rj_backward(&tape, loss));
+        ck_assert(value == 5000); // two wrong by 10000, two right
+        ck_assert(in[0]->g[0] == (rj_real)0.25 && in[0]->g[1] == (rj_real)-0.25);
+        ck_assert(in[0]->g[2] == 0 && in[0]->g[3] == 0);
+        rj_device_close(tape.dev);
+        rj_tape_free(&tape);
+        rj_pool_free(pool);
     }
 }
 END_TEST
@@ -293,5 +442,8 @@ SUITE(losses, 60, rows_of_g_sum_to_zero_and_u_feels_no_radial_pull,
       scaling_the_rows_changes_nothing, permuting_the_rows_permutes_the_gradient,
       equal_embeddings_give_the_logarithm_of_the_competitors,
       without_negatives_of_their_kind_collapse_pays,
-      the_soft_loss_in_its_limit_is_the_extended_one,
+      the_soft_loss_in_its_limit_is_the_extended_one, one_positive_each_gives_nt_xent,
+      an_empty_part_leaves_its_share_to_the_other,
+      rows_of_other_labels_push_and_are_no_anchors, no_anchor_at_all_is_no_loss,
+      low_temperatures_and_equal_rows_stay_finite, the_classifier_loss_does_not_overflow,
       an_anchor_without_a_positive_is_left_out, losses_and_gradients_are_those_of_pytorch)

@@ -18,11 +18,10 @@
  * deconv and shuffle spend all of it on their own grid (17 dB after 100 steps where the
  * others reach 26). So the network starts as a plain resampler, and learns from there:
  * its first three channels carry x + 1, which is never negative, through means of 2 x 2
- * pixels down and through the decoder's own interpolation up. All other weights are He's,
- * except that the four output phases of a doubling start equal (Aitken et al. 2017 for
- * shuffle; the same idea with a bilinear kernel for deconv), and that the last layer
- * begins with a tenth of them. What grid is there in the end is what the decoder has
- * learned. */
+ * pixels down and through bilinear interpolation up, made in each decoder's own way; the
+ * last layer begins with nothing else. All other weights are He's, except that the four
+ * output phases of a doubling start equal (Aitken et al. 2017 for shuffle; the same idea
+ * for deconv). What grid is there in the end is what the decoder has learned. */
 #include "forge/forge.h"
 
 #include <stdio.h>
@@ -101,33 +100,42 @@ static void interpolate(const rj_shape *shape, rj_real *w)
     }
 }
 
-/* w (4K,C,R,R): the four channels that become one block of pixels start equal. */
-static void repeat_phases(const rj_shape *shape, rj_real *w)
+/* After each pixel was made four: 1/4 1/2 1/4 in both directions makes that bilinear. */
+static void carry_smooth(const rj_shape *shape, rj_real *w)
 {
-    const int outputs = shape->dim[0];
-    const size_t each = rj_count(shape) / (size_t)outputs;
+    for (int i = 0; i < 9; i++)
+        carry(shape, w, i / 3, i % 3,
+              (i / 3 == 1 ? 0.5 : 0.25) * (i % 3 == 1 ? 0.5 : 0.25), i > 0);
+}
 
-    // Rows 0, 1, 2 carry; they are spread over the first three blocks from the end.
-    carry_on(shape, w);
-    for (int k = 2; k > 0; k--)
-        memcpy(w + (size_t)k * 4 * each, w + (size_t)k * each, each * sizeof *w);
-    for (int k = 0; k < outputs; k++)
-        if (k % 4)
-            memcpy(w + (size_t)k * each, w + (size_t)(k / 4 * 4) * each,
-                   each * sizeof *w);
+/* w (4K,C,3,3): the four channels that become one block of pixels start equal, but those
+ * of the first three blocks take 3/4 of channel k and 1/4 of its neighbour on their side:
+ * bilinear again. */
+static void fill_blocks(const rj_shape *shape, rj_real *w)
+{
+    const int inputs = shape->dim[1];
+
+    for (int n = 0; n < shape->dim[0] * inputs; n++) {
+        const int k = n / inputs / 4, c = n % inputs, phase = n / inputs % 4;
+        const int across = phase % 2 ? 1 : -1, down = phase / 2 ? 1 : -1;
+        rj_real *to = w + (size_t)n * 9;
+
+        if (k >= 3 && phase)
+            memcpy(to, to - (size_t)(phase * inputs) * 9, 9 * sizeof *to);
+        for (int i = 0; k < 3 && i < 9; i++) {
+            const int y = i / 3 - 1, x = i % 3 - 1;
+            const double weight =
+                (y ? y == down ? 0.25 : 0 : 0.75) * (x ? x == across ? 0.25 : 0 : 0.75);
+            to[i] = (rj_real)(c == k ? weight : 0);
+        }
+    }
 }
 
 /* w (3,C,3,3) of the last layer. */
 static void carry_out(const rj_shape *shape, rj_real *w)
 {
-    for (int n = 0; n < 3 * shape->dim[1] * 9; n++) {
-        const int k = n / 9 / shape->dim[1], c = n / 9 % shape->dim[1];
-
-        if (c >= 3)
-            w[n] *= (rj_real)0.1;
-        else
-            w[n] = c == k && n % 9 == 4 ? 1 : 0;
-    }
+    memset(w, 0, rj_count(shape) * sizeof *w);
+    carry_on(shape, w);
 }
 
 /* The first three biases: x + 1 is carried. */
@@ -180,8 +188,9 @@ static rij_status new_doubling(rj_autoencoder *a, uint64_t seed, int level, int 
         return change(&a->params, up->w, interpolate);
     }
     if (a->config.family == RJ_DECODER_SHUFFLE)
-        return new_conv(a, seed, name, c, 4 * k, 1, repeat_phases, up);
-    return new_conv(a, seed, name, c, k, 1, carry_on, up);
+        return new_conv(a, seed, name, c, 4 * k, 1, fill_blocks, up);
+    return new_conv(a, seed, name, c, k, 1,
+                    a->config.family == RJ_DECODER_NEAREST ? carry_smooth : carry_on, up);
 }
 
 static rij_status new_layers(rj_autoencoder *a, uint64_t seed)

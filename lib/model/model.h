@@ -47,12 +47,7 @@ void rj_st_free(rj_st_file *f);
 /* ---- model.c, model_file.c
  * ------------------------------------------------------------------- */
 
-enum rj_decide {
-    RJ_DECIDE_CLASSIFIER,
-    RJ_DECIDE_PROXIMITY,
-    RJ_DECIDE_FUSED,
-    RJ_DECIDES
-};
+enum rj_decide { RJ_DECIDE_CLASSIFIER, RJ_DECIDE_PROXIMITY, RJ_DECIDE_FUSED, RJ_DECIDES };
 extern const char *const rj_decide_names[RJ_DECIDES]; /* as in the options */
 
 /* How S becomes a verdict (method 3.5). standard = (S_prox - prox_mean) / prox_deviation;
@@ -82,7 +77,7 @@ struct rij_model {
     rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
     rj_arena trace_arena;
     rj_decision decision;
-    rj_st_file about; /* metadata as written: options, data hash, figures */
+    rj_st_file about;       /* metadata as written: options, data hash, figures */
     double selftest_margin; /* of `selftest`, as judged when the model was made */
     uint8_t selftest[RJ_SELFTEST_SIDE * RJ_SELFTEST_SIDE * 3]; /* RGB rows */
     struct rj_context_list *contexts; /* locked list, context.c */

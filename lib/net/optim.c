@@ -6,9 +6,11 @@
  * for RJ_PARAM_WEIGHT alone: biases and batch norm are left free, as is usual. */
 #include "net/net.h"
 #include <math.h>
+#include <string.h>
 
-/* The optimiser's memory, taken on the first step: all of it or, on failure, no step. */
-static rij_status remember(const rj_optimiser *o, rj_params *s)
+/* The optimiser's memory, taken on the first step: all of it or, on failure, no step.
+ * What an earlier training left there is wiped. */
+static rij_status remember(const rj_optimiser *o, rj_params *s, bool fresh)
 {
     for (int i = 0; i < s->n; i++) {
         rj_param *p = &s->p[i];
@@ -16,6 +18,10 @@ static rij_status remember(const rj_optimiser *o, rj_params *s)
 
         if (!p->t.g)
             continue;
+        if (p->m && fresh)
+            memset(p->m, 0, n * sizeof *p->m);
+        if (p->v && fresh)
+            memset(p->v, 0, n * sizeof *p->v);
         if (!p->m)
             p->m = rj_arena_take(&s->arena, n, sizeof *p->m);
         if (o->adamw && !p->v)
@@ -38,9 +44,7 @@ rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate, i
     RJ_REQUIRE(!s->frozen, RIJ_E_ARGUMENT, "optimiser: the parameters are frozen");
     RJ_REQUIRE(t >= 1 && isfinite(rate) && rate >= 0, RIJ_E_ARGUMENT,
                "optimiser: step %lld at rate %g", (long long)t, rate);
-    for (int i = 0; i < s->n && t == 1; i++) // a new training remembers nothing
-        s->p[i].m = s->p[i].v = NULL;
-    RJ_TRY(remember(o, s));
+    RJ_TRY(remember(o, s, t == 1)); // a new training remembers nothing
     for (int i = 0; i < s->n; i++) {
         const rj_param *p = &s->p[i];
         const size_t n = rj_count(&p->t.shape);

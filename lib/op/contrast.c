@@ -116,7 +116,7 @@ static bool targets(const rj_contrast *d, int a, rj_real *row)
     if (is_trace(d, a))
         return add_softmax(d, a, 1, 1, row);
     if (fake && pair >= 0 && pair < d->m && part_of(d, a, pair) == 1) {
-        row[pair] += (rj_real)(images ? 1 - mix : 1);
+        row[pair] += (rj_real)(1 - mix);
         return mix > 0 ? add_softmax(d, a, 1, mix, row) : true;
     }
     if (fake)
