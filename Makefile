@@ -114,7 +114,8 @@ check-house: lib $(B)/test/test ## rules a machine can check: layers, names, sym
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
-$(B)/realjudge.pc: realjudge.pc.in VERSION Makefile
+FORCE: # PREFIX is not in the folder's name
+$(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCDIR)|' \
 	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS)|' $< > $@

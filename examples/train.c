@@ -57,13 +57,12 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 
 static int usage(FILE *out, int status)
 {
-    fputs(
-        "train --manifest FILE | --data DIR  --out MODEL  [options]\n\n"
-        "  --seed N            of every random choice\n"
-        "  --eval-split NAME   judge this split afterwards, by generator\n"
-        "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
-        "  --quiet             no progress\n",
-        out);
+    fputs("train --manifest FILE | --data DIR  --out MODEL  [options]\n\n"
+          "  --seed N            of every random choice\n"
+          "  --eval-split NAME   judge this split afterwards, by generator\n"
+          "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
+          "  --quiet             no progress\n",
+          out);
     for (int i = 0; i < FIELDS; i++)
         fprintf(out, "  --%-17s %s\n", fields[i].name, fields[i].help);
     return status;

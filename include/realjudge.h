@@ -20,11 +20,11 @@
  *              there. Pointers passed in are borrowed for the call and copied where
  *              they are kept. Pointers handed out belong to the handle they came from.
  *   Threads    A `const rij_model *` may be shared by any number of threads. Any other
- *              handle belongs to one thread at a time. The library has no globals but
- *              the thread's own last error, and no initialisation.
- *   Units      Sides are pixels, sizes bytes, times seconds, probabilities 0..1,
- *              logarithms natural. Text is UTF-8; paths are what the system takes.
- *   Manners    The library never prints, exits or aborts. */
+ *              handle belongs to one thread at a time. The library keeps no state
+ *              between calls but the thread's own last error, and needs no
+ * initialisation. Units      Sides are pixels, sizes bytes, times seconds, probabilities
+ * 0..1, logarithms natural. Text is UTF-8; paths are what the system takes. Manners The
+ * library never prints, exits or aborts. */
 #ifndef REALJUDGE_H
 #define REALJUDGE_H
 
@@ -307,8 +307,8 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
 /* Train a judge from real and generated images.
  *
  * data     One of: a TSV manifest, whose first line names its columns (path and label,
- *          real or fake, must be there; generator, split, group, source and parent may
- *          be; other columns are ignored; paths count from the manifest's folder); or a
+ *          real or fake, must be there; generator, split, group and parent may be;
+ *          other columns are ignored; paths count from the manifest's folder); or a
  *          folder tree, real/... and fake/GENERATOR/..., or .../0_real and .../1_fake.
  *          Images of one `group` never part between training and validation; `parent`
  *          is the path of the real image a fake was made from, and makes pairs.

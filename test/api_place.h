@@ -120,7 +120,7 @@ static inline place place_new(int reals, int fakes)
     return p;
 }
 
-/* Options of a training that takes a moment. */
+/* Options of a training that takes a moment: finding traces would double it. */
 static inline rij_train_options brief(void)
 {
     rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
@@ -133,6 +133,7 @@ static inline rij_train_options brief(void)
     o.embedding = 16;
     o.batch1 = o.batch2 = 4;
     o.steps1 = o.steps2 = 2;
+    o.traces = -1;
     return o;
 }
 

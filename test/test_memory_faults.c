@@ -132,7 +132,6 @@ static world world_new(void)
     rij_model *m = NULL;
 
     w.options.steps1 = w.options.steps2 = 1;
-    w.options.traces = -1;
     OK(rij_train(w.p.data, &w.options, &m));
     OK(rj_model_set_traces(m, 2, 16, rows[0]));
     OK(rij_predict_file(m, under(&w.p, "data/real/00.png"), &w.wanted));

@@ -1,5 +1,5 @@
-/* Training as a whole: it fits what it is shown, learns a mark it can see, learns nothing
- * from labels that say nothing, and gives the same file for any number of threads. */
+/* Training as a whole: it fits what it is shown, learns a mark it can see, and gives the
+ * same file for any number of threads. */
 #include "api_place.h"
 #include "net/net.h"
 #include <math.h>

@@ -93,23 +93,36 @@ static void sync_folder_of(const char *path)
     }
 }
 
+/* A new file beside `path`, whose name goes into `beside`; -1 with errno. The system
+ * applies the umask, which a library must not touch. */
+static int open_beside(const char *path, char beside[PATH_BYTES])
+{
+    int fd = -1;
+
+    for (uint64_t i = 0; i < 100 && fd < 0; i++) {
+        const double now_s = rj_now_s();
+        const uint64_t salt = (uint64_t)(uintptr_t)beside ^ (uint64_t)getpid() << 32 ^ i;
+        const uint64_t h = rj_hash(&now_s, sizeof now_s, salt);
+
+        snprintf(beside, PATH_BYTES, "%s.%06x", path, (unsigned)(h & 0xffffff));
+        fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd;
+}
+
 rij_status rj_file_write(const char *path, const void *bytes, size_t n)
 {
     char beside[PATH_BYTES];
     rij_status status;
-    mode_t mask;
     int fd;
 
     RJ_REQUIRE(strlen(path) + 8 < sizeof beside, RIJ_E_FILE,
                "%.100s..: the name is too long", path);
-    snprintf(beside, sizeof beside, "%s.XXXXXX", path);
-    fd = mkostemp(beside, O_CLOEXEC);
+    fd = open_beside(path, beside);
     RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
-    mask = umask(0);
-    umask(mask);
     status = write_all(fd, path, bytes, n);
-    if (status == RIJ_OK && fchmod(fd, 0666 & ~mask) != 0)
-        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
     if (close(fd) != 0 && status == RIJ_OK)
         status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
     if (status == RIJ_OK && rename(beside, path) != 0)

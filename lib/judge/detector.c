@@ -130,12 +130,12 @@ static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
     RJ_TRY(
         rj_metric_auc(t->views, by_traces ? t->prox : t->cls, t->view_label, NULL, &auc));
     t->progress.auc = auc;
-    if (t->o.patience > 0 && auc <= w->best) {
-        w->stop = ++w->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
+    w->without_gain = auc > w->best ? 0 : w->without_gain + 1;
+    w->stop =
+        t->o.patience > 0 && w->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
+    if (t->o.patience > 0 && auc < w->best) // of equals the latest, trained longest
         return RIJ_OK;
-    }
     w->best = auc;
-    w->without_gain = 0;
     return rj_params_copy(rj_net_params(t->best), rj_net_params(t->net));
 }
 

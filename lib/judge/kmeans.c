@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDS = 20, SWEEPS = 12 };
+enum { ROUNDS = 20, SWEEPS = 12, MOST_ROWS = 128 };
 
 static double cosine_of(const float *a, const float *b, int d)
 {
@@ -141,8 +141,10 @@ static double smallest_deviation(int n, int d, const rj_real *rows)
 rij_status rj_spread(int n, int d, const rj_real *rows, double *cosine, double *rank,
                      double *deviation)
 {
-    double *gram = rj_alloc((size_t)n * (size_t)n, sizeof *gram);
-    double sum = 0;
+    double *gram, sum = 0;
+
+    n = RJ_MIN(n, MOST_ROWS); // more say the same, and cost their cube
+    gram = rj_alloc((size_t)n * (size_t)n, sizeof *gram);
 
     RJ_REQUIRE(gram, RIJ_E_MEMORY, "traces: no memory for %d rows", n);
     for (int i = 0; i < n; i++)

@@ -179,8 +179,13 @@ static rij_status check_together(const rij_train_options *o)
                "train: batch1 is %d, not an even number in 4..4096", o->batch1);
     RJ_REQUIRE(o->batch2 % 2 == 0, RIJ_E_ARGUMENT,
                "train: batch2 is %d, not an even number in 4..4096", o->batch2);
-    RJ_REQUIRE(o->traces > 0 || strcmp(o->decide, "classifier") == 0, RIJ_E_ARGUMENT,
-               "train: decide is '%s', but traces is off", o->decide);
+    RJ_REQUIRE(4 * o->batch1 + 2 * RJ_MAX(o->broken, 0.0) * o->batch1 <= 16384,
+               RIJ_E_ARGUMENT,
+               "train: batch1 is %d, too many rows for one contrastive loss of 16384",
+               o->batch1);
+    RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || strcmp(o->decide, "classifier") == 0,
+               RIJ_E_ARGUMENT, "train: decide is '%s', but %s is off", o->decide,
+               o->traces > 0 ? "steps1" : "traces");
     return RIJ_OK;
 }
 

@@ -128,8 +128,8 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, int broken,
     return join_losses(t, s);
 }
 
-/* What the head does, from this step's real rows; and the AUC on the validation views of
- * 1 - max_m z.t_m with the mean of these rows as the one trace. */
+/* What the head does, from the first view of this step's reals; and the AUC on the
+ * validation views of 1 - max_m z.t_m with the mean of these rows as the one trace. */
 static rij_status diagnose(rj_trainer *t, const struct step *s)
 {
     const int d = t->o.embedding;
@@ -141,7 +141,7 @@ static rij_status diagnose(rj_trainer *t, const struct step *s)
 
     RJ_REQUIRE(host && z && mean, RIJ_E_MEMORY, "stage 1: no memory");
     RJ_TRY(rj_tensor_read(t->dev, s->u, host));
-    RJ_TRY(rj_spread(s->b, d, host, &p->cosine, &p->rank, &p->spread));
+    RJ_TRY(rj_spread(s->b / 2, d, host, &p->cosine, &p->rank, &p->spread));
     RJ_TRY(rj_tensor_read(t->dev, s->a, host));
     for (int i = 0; i < s->b * d; i++)
         z[i] = (float)host[i];

@@ -19,11 +19,16 @@ static int note(const char *line, void *user)
 static rij_status enough(const rj_trainer *t)
 {
     const char *const names[2] = {"real", "generated"};
+    int listed[2] = {0};
+
+    for (int i = 0; i < t->data.n; i++)
+        listed[t->data.sample[i].label]++;
 
     for (int label = 0; label < 2; label++) {
         const int have = rj_dataset_count(&t->data, label, false) +
                          rj_dataset_count(&t->data, label, true);
-        RJ_REQUIRE(have >= t->o.min_images || (label == RJ_FAKE_LABEL && have == 0),
+        RJ_REQUIRE(have >= t->o.min_images ||
+                       (label == RJ_FAKE_LABEL && listed[label] == 0),
                    RIJ_E_DATA, "train: %d usable %s images, at least %d are needed", have,
                    names[label], t->o.min_images);
     }

@@ -1,9 +1,11 @@
 #!/bin/sh
-# File names are unique in the whole tree, so a name alone finds a file; only examples, which
-# are programs, may be called by the verb they show. Functions that cross files say so: rj_
-# for ours, rij_ for the promise. A static function has no such prefix.
+# File names are unique in the whole tree, so a name alone finds a file. Examples, which are
+# programs, may be called by the verb they show, and any folder may have a README.
+# Functions that cross files say so: rj_ for ours, rij_ for the promise. A static function
+# has no such prefix.
 bad=0
-twice=$(find . \( -name '.?*' -o -path ./build -o -path ./examples \) -prune -o -type f -name '*.*' -print |
+twice=$(find . \( -name '.?*' -o -path ./build -o -path ./examples \) -prune -o \
+    -type f -name '*.*' ! -name README.md -print |
     sed 's|.*/||' | sort | uniq -d)
 [ -z "$twice" ] || { echo "more than one file is called:" $twice; bad=1; }
 
