@@ -337,8 +337,8 @@ START_TEST(data_that_cannot_be_used_stops_training)
         "path\tlabel\n",                                        // no rows
         "path\tlabel\nnowhere.png\treal\nnor-here.png\tfake\n", // no usable image
         "path\tlabel\ndata/fake/north/00.png\tfake\ndata/fake/south/00.png\tfake\n",
-        "path\tlabel\tgroup\tsplit\ndata/real/00.png\treal\tg\ttrain\n"
-        "data/real/01.png\treal\tg\ttest\n", // a group in two splits
+        ("path\tlabel\tgroup\tsplit\ndata/real/00.png\treal\tg\ttrain\n"
+         "data/real/01.png\treal\tg\ttest\n"), // a group in two splits
     };
     const place p = place_new(5, 2);
     rij_train_options o = brief();

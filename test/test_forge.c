@@ -18,7 +18,7 @@ static rij_forge_options small_options(const char *families)
     o.crop = 32;
     o.crops = 3;
     o.steps = 2;
-    o.threads = 2;
+    o.threads = 1;
     return o;
 }
 
@@ -30,6 +30,7 @@ START_TEST(forging_writes_every_picture_and_a_manifest)
     char path[600];
     int children[RJ_FAMILIES] = {0};
 
+    o.threads = 2;
     OK(rij_forge(p.photos, p.out, &o));
     snprintf(path, sizeof path, "%s/manifest.tsv", p.out);
     OK(rj_dataset_open(path, NULL, &d));

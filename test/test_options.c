@@ -23,7 +23,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.cache_bytes == (int64_t)1 << 30);
     ck_assert(o.crop == 96 && o.degraded == 0.5 && o.jpeg_min == 60 && o.jpeg_max == 98);
     ck_assert(o.blur_max == 1.2 && o.noise_max == 6 && o.resize_min == 0.6);
-    ck_assert(o.forged == 0.65 && o.blended == 0);
+    ck_assert(o.forged == 0.65 && o.operated == 0.5 && o.blended == 0);
     ck_assert_str_eq(o.encoder, "small");
     ck_assert_str_eq(o.front, "haar");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);
@@ -78,11 +78,12 @@ START_TEST(negative_numbers_switch_terms_off)
 
     o.cache_bytes = -7;
     o.steps1 = o.traces = o.patience = -3;
-    o.degraded = o.forged = o.blended = o.l_het = o.l_dec = o.broken = -0.25;
+    o.degraded = o.forged = o.operated = o.blended = o.l_het = o.l_dec = o.broken = -0.25;
     o.weight_decay = o.warmup = o.lambda = o.alpha = o.beta = o.rho = -1e9;
     OK(rij_train_options_resolve(&o));
     ck_assert(o.cache_bytes == -1 && o.steps1 == -1 && o.traces == -1);
-    ck_assert(o.patience == -1 && o.degraded == -1 && o.forged == -1 && o.blended == -1);
+    ck_assert(o.patience == -1 && o.degraded == -1 && o.forged == -1 && o.operated == -1);
+    ck_assert(o.blended == -1);
     ck_assert(o.l_het == -1 && o.l_dec == -1 && o.broken == -1);
     ck_assert(o.weight_decay == -1 && o.warmup == -1 && o.lambda == -1);
     ck_assert(o.alpha == -1 && o.beta == -1 && o.rho == -1);
@@ -130,9 +131,10 @@ START_TEST(numbers_out_of_range_are_refused_by_name)
     RANGE(noise_max, 0.1, 64.0, 1);
     RANGE(resize_min, 0.1, 1.0, 0.01);
     RANGE(forged, 0.01, 1.0, 0.01);
+    RANGE(operated, 0.01, 1.0, 0.01);
     RANGE(blended, 0.01, 1.0, 0.01);
     RANGE(embedding, 8, 1024, 1);
-    RANGE(batch1, 4, 4096, 2);
+    RANGE(batch1, 4, 3276, 2); // 5 rows an image with half as many broken views
     RANGE(batch2, 4, 4096, 2);
     REFUSED(steps2, -1);
     REFUSED(rate1, -0.1);
@@ -172,9 +174,18 @@ START_TEST(fields_that_do_not_fit_together_are_refused)
     o.jpeg_min = 99;
     o.jpeg_max = 99;
     OK(rij_train_options_resolve(&o));
+    o.batch1 = 4096;
+    FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT);
+    o.broken = -1; // then all rows fit
+    OK(rij_train_options_resolve(&o));
     o.decide = "fused";
+    OK(rij_train_options_resolve(&o));
     o.traces = -1;
     FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT);
+    o.traces = 1;
+    o.steps1 = -1;
+    FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "steps1"));
 }
 END_TEST
 
@@ -233,7 +244,7 @@ START_TEST(options_become_json)
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 39);
+    ck_assert_uint_eq(json_object_size(json), 40);
     json_decref(json);
     other = o;
     other.threads = 3;
