@@ -24,9 +24,9 @@ typedef struct plan {
 } plan;
 
 static const plan full = {.crops = 20,
-                          .forge_steps = 40,
+                          .forge_steps = 60,
                           .steps1 = 40,
-                          .steps2 = 700,
+                          .steps2 = 600,
                           .shuffled1 = -1,
                           .shuffled2 = 30};
 static const plan brief = {.crops = 8,
@@ -74,7 +74,7 @@ static int train(const plan *p, int shuffled, rij_model **model)
     o.threads = p->threads;
     o.steps1 = shuffled ? p->shuffled1 : p->steps1;
     o.steps2 = shuffled ? p->shuffled2 : p->steps2;
-    o.degraded = 0.8; // it will be asked about JPEG 75
+    o.degraded = 0.7; // it will be asked about JPEG 75
     o.jpeg_min = 50;
     o.jpeg_max = 95;
     o.forged = 0.5;

@@ -295,7 +295,7 @@ START_TEST(every_op_has_three_cases_at_least)
 }
 END_TEST
 
-SUITE(ops, 120, gradients_of_the_reference_match_differences,
+SUITE(ops, 300, gradients_of_the_reference_match_differences,
       gradients_of_the_cpu_match_differences, the_cpu_agrees_with_the_reference,
       a_result_does_not_depend_on_what_lay_there_before,
       the_cpu_gives_the_same_bits_for_1_2_and_4_threads,
