@@ -1,6 +1,7 @@
 /* test_memory_faults.c: memory runs out at the first, second, third .. allocation of an
  * operation, until it succeeds. Each time the answer is RIJ_E_MEMORY, no allocation is
  * left behind, and what was there before works as before. */
+#include <math.h>
 #include "api_place.h"
 #include "judge/judge.h"
 
@@ -22,12 +23,18 @@ static rij_model *opened(const world *w)
     return m;
 }
 
+/* A file holds float32: in the double build a model that was read judges nearly alike. */
+static bool same(double a, double b)
+{
+    return fabs(a - b) <= (sizeof(rj_real) == sizeof(double) ? 1e-4 : 0) * (1 + fabs(b));
+}
+
 static void judges_as_wanted(const world *w, const rij_model *m)
 {
     rij_verdict v;
 
     OK(rij_predict_file(m, under(&w->p, "data/real/00.png"), &v));
-    ck_assert(v.margin == w->wanted.margin && v.crops == w->wanted.crops);
+    ck_assert(same(v.margin, w->wanted.margin) && v.crops == w->wanted.crops);
 }
 
 /* Operations. Each ends the failures before it looks at what came out. */
@@ -59,7 +66,7 @@ static rij_status judge_file(world *w)
 
     w->made = rj_memory_fail_at(0);
     if (status == RIJ_OK)
-        ck_assert(v.margin == w->wanted.margin && v.crops == w->wanted.crops);
+        ck_assert(same(v.margin, w->wanted.margin) && v.crops == w->wanted.crops);
     else
         ck_assert_int_eq(v.crops, 77);
     return status;

@@ -124,9 +124,13 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, rj_tensor *loss[
 static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
 {
     const bool by_traces = strcmp(t->o.decide, "proximity") == 0;
+    const rij_status status = rj_trainer_judge(t, t->net, t->trace, t->traces);
     double auc = 0;
 
-    RJ_TRY(rj_trainer_judge(t, t->net, t->trace, t->traces));
+    RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_DIVERGED,
+               "stage 2: scores are not finite after step %jd, learning rate %g",
+               (intmax_t)step, t->progress.rate);
+    RJ_TRY(status);
     RJ_TRY(
         rj_metric_auc(t->views, by_traces ? t->prox : t->cls, t->view_label, NULL, &auc));
     t->progress.auc = auc;
