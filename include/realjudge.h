@@ -21,10 +21,10 @@
  *              they are kept. Pointers handed out belong to the handle they came from.
  *   Threads    A `const rij_model *` may be shared by any number of threads. Any other
  *              handle belongs to one thread at a time. The library keeps no state
- *              between calls but the thread's own last error, and needs no
- * initialisation. Units      Sides are pixels, sizes bytes, times seconds, probabilities
- * 0..1, logarithms natural. Text is UTF-8; paths are what the system takes. Manners The
- * library never prints, exits or aborts. */
+ *              between calls but the thread's own last error, and has no initialisation.
+ *   Units      Sides are pixels, sizes bytes, times seconds, probabilities 0..1,
+ *              logarithms natural. Text is UTF-8; paths are what the system takes.
+ *   Manners    The library never prints, exits or aborts. */
 #ifndef REALJUDGE_H
 #define REALJUDGE_H
 
