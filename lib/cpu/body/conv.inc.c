@@ -204,6 +204,11 @@ static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
     struct conv j = {
         .dev = dev, .g = plan_new(d, false), .x = x, .w = w, .bias = bias, .y = y};
 
+    if (winograd_pays(d, false)) {
+        struct winograd g = winograd_new(d, false);
+        g.dev = dev, g.x = x, g.weight = w, g.bias = bias, g.y = y;
+        return run_winograd(&g);
+    }
     return run_conv(&j);
 }
 
@@ -213,5 +218,10 @@ static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real 
     struct conv j = {
         .dev = dev, .g = plan_new(d, true), .x = dy, .w = w, .y = dx, .add = true};
 
+    if (winograd_pays(d, true)) {
+        struct winograd g = winograd_new(d, true);
+        g.dev = dev, g.x = dy, g.weight = w, g.y = dx, g.add = true;
+        return run_winograd(&g);
+    }
     return run_conv(&j);
 }

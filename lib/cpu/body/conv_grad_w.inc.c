@@ -138,8 +138,12 @@ static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     const rj_picture out = {d->n, d->k, d->p, d->q};
     struct grad_w j = grad_w_new(dev, d, x, dy, dw);
 
-    RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));
-    RJ_TRY(rj_device_shared(dev, grad_w_shared(&j)));
-    RJ_TRY(run_grad_w(&j, dev->shared));
+    if (winograd_w_pays(d)) {
+        RJ_TRY(run_winograd_w(dev, d, x, dy, dw));
+    } else {
+        RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));
+        RJ_TRY(rj_device_shared(dev, grad_w_shared(&j)));
+        RJ_TRY(run_grad_w(&j, dev->shared));
+    }
     return db ? bias_grad(dev, &out, dy, db) : RIJ_OK;
 }

@@ -1,0 +1,304 @@
+/* winograd.inc.c: 3x3 convolution of stride 1, and its gradient by x, as F(4x4, 3x3).
+ *
+ *     y = A' [ (G w G') . (B' d B) ] A       d 6x6 of the source, y 4x4 of the output
+ *
+ * (Winograd 1980; Lavin and Gray 2016). The product in the middle, summed over channels,
+ * is 36 matrix products, so that a pixel costs 36/16 multiplications a channel instead
+ * of 9. Each of them is a convolution of one tap whose pixels are the places: the tiles
+ * of tile.inc.c do it. A piece takes some places through all three steps:
+ *
+ *     V [point][block of c][place][16]      B' d B
+ *     M [point][block of k][place][16]      sum_c U V, for one group of blocks of k
+ *
+ * and U = G w G' lies packed as [group][point][c][lanes]. In float the result is off by
+ * some 1e-5 of its largest number, ten times as much as the direct sum. */
+
+enum { SIX = 6, POINTS = SIX * SIX, QUAD = 4 };
+
+struct winograd {
+    rj_device *dev;
+    int n, c, k;        /* pictures, channels to sum over, channels out */
+    int h, w, p, q;     /* sides of the source and of the output */
+    int pad;            /* zeros before the source */
+    bool back;          /* the gradient: windows are turned round */
+    ptrdiff_t wk, wc;   /* in the weights, from one channel to the next */
+    int down, across;   /* places of a picture */
+    int blocks, groups; /* as in a plan */
+    int some, shares;   /* places of a piece; pieces that share them */
+    ptrdiff_t place;    /* numbers of a block of that many places */
+    const rj_real *x, *weight, *bias;
+    rj_real *y;
+    bool add; /* to what y holds */
+    rj_real *start, *packed;
+};
+
+/* B' of six vectors that lie s apart, in place. */
+ALWAYS void to_points(vec *d, const int s)
+{
+    const vec a = d[0], b = d[s], c = d[2 * s], e = d[3 * s], f = d[4 * s], g = d[5 * s];
+    const vec even = f - c * 4, odd = e - b * 4, far = f - c, wide = (e - b) * 2;
+
+    d[0] = a * 4 - c * 5 + f;
+    d[s] = even + odd;
+    d[2 * s] = even - odd;
+    d[3 * s] = far + wide;
+    d[4 * s] = far - wide;
+    d[5 * s] = b * 4 - e * 5 + g;
+}
+
+/* A' of six vectors that lie s apart: four that lie t apart. */
+ALWAYS void from_points(const vec *m, const int s, vec *o, const int t)
+{
+    const vec p = m[s] + m[2 * s], q = m[s] - m[2 * s];
+    const vec r = m[3 * s] + m[4 * s], u = m[3 * s] - m[4 * s];
+
+    o[0] = m[0] + p + r;
+    o[t] = q + u * 2;
+    o[2 * t] = p + r * 4;
+    o[3 * t] = q + u * 8 + m[5 * s];
+}
+
+/* G of three vectors that lie s apart: six that lie t apart. */
+ALWAYS void window_points(const vec *w, const int s, vec *o, const int t)
+{
+    const vec sum = (w[0] + w[2 * s]) * ((rj_real)-1 / 6), mid = w[s] * ((rj_real)1 / 6);
+    const vec far = w[0] * ((rj_real)1 / 24) + w[2 * s] * ((rj_real)1 / 6);
+    const vec half = w[s] * ((rj_real)1 / 12);
+
+    o[0] = w[0] * ((rj_real)1 / 4);
+    o[t] = sum - mid;
+    o[2 * t] = sum + mid;
+    o[3 * t] = far + half;
+    o[4 * t] = far - half;
+    o[5 * t] = w[2 * s];
+}
+
+/* Six by six pixels from row i, column j of a plane on, zeros where there are none; one
+ * vector of each pixel. */
+ALWAYS void take_six(const rj_real *plane, int h, int w, int i, int j, vec *d)
+{
+    if (i >= 0 && j >= 0 && i + SIX <= h && j + SIX <= w) {
+        const rj_real *from = plane + ((ptrdiff_t)i * w + j) * BLOCK;
+        for (int y = 0; y < SIX; y++)
+            EACH (x, SIX)
+                d[y * SIX + x] = load(from + ((ptrdiff_t)y * w + x) * BLOCK);
+        return;
+    }
+    for (int y = i; y < i + SIX; y++)
+        for (int x = j; x < j + SIX; x++)
+            *d++ = y >= 0 && x >= 0 && y < h && x < w
+                       ? load(plane + ((ptrdiff_t)y * w + x) * BLOCK)
+                       : fill(0);
+}
+
+/* B' d B of one place and one block of channels; `step` from a point to the next. */
+static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
+                            ptrdiff_t step, rj_real *out)
+{
+    for (int v = 0; v < BLOCK; v += LANES) {
+        vec d[POINTS];
+        take_six(plane + v, h, w, i, j, d);
+        EACH (x, SIX)
+            to_points(d + x, SIX);
+        for (int y = 0; y < SIX; y++) {
+            to_points(d + y * SIX, 1);
+            EACH (x, SIX)
+                store(out + (y * SIX + x) * step + v, d[y * SIX + x]);
+        }
+    }
+}
+
+/* A' m A of one place and block, onto rows i .. and columns j .. of a plane. */
+static void place_from_points(const struct winograd *g, const rj_real *m, ptrdiff_t step,
+                              const rj_real *start, int i, int j, rj_real *plane)
+{
+    const int rows = RJ_MIN(QUAD, g->p - i), cols = RJ_MIN(QUAD, g->q - j);
+
+    for (int v = 0; v < BLOCK; v += LANES) {
+        vec d[POINTS], part[QUAD * SIX], y[QUAD * QUAD];
+        rj_real *to = plane + ((ptrdiff_t)i * g->q + j) * BLOCK + v;
+        EACH (k, POINTS)
+            d[k] = load(m + k * step + v);
+        EACH (x, SIX)
+            from_points(d + x, SIX, part + x, SIX);
+        EACH (r, QUAD)
+            from_points(part + r * SIX, 1, y + r * QUAD, 1);
+        for (int r = 0; r < rows; r++, to += (ptrdiff_t)g->q * BLOCK)
+            for (int x = 0; x < cols; x++) {
+                const vec old = g->add ? load(to + x * BLOCK) : load(start + v);
+                store(to + x * BLOCK, y[r * QUAD + x] + old);
+            }
+    }
+}
+
+/* From a point to the next, of so many blocks: an odd number of cache lines, as the 36
+ * points of a place are written one after the other and powers of two would fall into
+ * the same few sets of the cache. */
+static ptrdiff_t point_step(const struct winograd *g, int blocks)
+{
+    return (blocks * g->place) | BLOCK;
+}
+
+/* The same in U, for one group. */
+static ptrdiff_t window_step(const struct winograd *g)
+{
+    return ((ptrdiff_t)g->c * g->blocks * BLOCK) | BLOCK;
+}
+
+/* U of one block of k and one block of c. */
+static rij_status window_piece(void *job, int index, int worker)
+{
+    const struct winograd *g = job;
+    const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
+    const int lanes = g->blocks * BLOCK, known = RJ_MIN(BLOCK, g->k - k0);
+    rj_real *to = g->packed + (k0 / lanes) * POINTS * window_step(g) +
+                  (ptrdiff_t)c0 * lanes + k0 % lanes;
+    rj_real w[9][BLOCK] = {{0}};
+
+    for (int c = c0; c < RJ_MIN(g->c, c0 + BLOCK); c++, to += lanes) {
+        const rj_real *from = g->weight + k0 * g->wk + c * g->wc;
+        for (int k = 0; k < known; k++)
+            for (int t = 0; t < 9; t++)
+                w[g->back ? 8 - t : t][k] = from[k * g->wk + t];
+        for (int v = 0; v < BLOCK; v += LANES) {
+            vec in[9], part[3 * SIX], u[POINTS];
+            EACH (t, 9)
+                in[t] = load(w[t] + v);
+            EACH (x, 3)
+                window_points(in + x, 3, part + x, 3);
+            EACH (y, SIX)
+                window_points(part + y * 3, 1, u + y * SIX, 1);
+            EACH (i, POINTS)
+                store(to + i * window_step(g) + v, u[i]);
+        }
+    }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* Row and column of place t in its picture. */
+static int place_row(const struct winograd *g, int t)
+{
+    return t / g->across % g->down * QUAD;
+}
+
+static int place_col(const struct winograd *g, int t)
+{
+    return t % g->across * QUAD;
+}
+
+/* M of one group from V, for `some` places. */
+static void points_product(const struct winograd *g, int group, int some,
+                           const rj_real *v, rj_real *m)
+{
+    static const ptrdiff_t here[1];
+    const int n = runs(some, widest(g->blocks));
+    const struct span s = {here, 1, g->c, g->place, g->place, BLOCK};
+    const ptrdiff_t from = point_step(g, blocks_of(g->c)), to = point_step(g, g->blocks);
+    const rj_real *u = g->packed + group * POINTS * window_step(g);
+    static const rj_real zero[8 * BLOCK];
+
+    for (int i = 0; i < POINTS; i++, u += window_step(g))
+        for (int t = 0; t < n; t++) {
+            const int p = t * some / n, pixels = (t + 1) * some / n - p;
+            tiles[g->blocks][pixels - 1](&s, v + i * from + (ptrdiff_t)p * BLOCK, u, zero,
+                                         m + i * to + (ptrdiff_t)p * BLOCK);
+        }
+}
+
+static rij_status winograd_piece(void *job, int index, int worker)
+{
+    const struct winograd *g = job;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
+    const int share = index % g->shares, first = index / g->shares * g->some;
+    const int some = RJ_MIN(g->some, g->n * all - first);
+    const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK,
+                    out = (ptrdiff_t)g->p * g->q * BLOCK;
+    rj_real *v = g->dev->scratch[worker], *m = v + POINTS * point_step(g, cb);
+
+    for (int b = 0; b < cb; b++)
+        for (int t = first; t < first + some; t++)
+            place_to_points(g->x + (t / all * cb + b) * in, g->h, g->w,
+                            place_row(g, t) - g->pad, place_col(g, t) - g->pad,
+                            point_step(g, cb),
+                            v + b * g->place + (ptrdiff_t)(t - first) * BLOCK);
+    for (int group = share * g->groups / g->shares;
+         group < (share + 1) * g->groups / g->shares; group++) {
+        points_product(g, group, some, v, m);
+        for (int b = 0; b < g->blocks; b++)
+            for (int t = first; t < first + some; t++)
+                place_from_points(g, m + b * g->place + (ptrdiff_t)(t - first) * BLOCK,
+                                  point_step(g, g->blocks),
+                                  g->start + (group * g->blocks + b) * BLOCK,
+                                  place_row(g, t), place_col(g, t),
+                                  g->y + (t / all * kb + group * g->blocks + b) * out);
+    }
+    return RIJ_OK;
+}
+
+/* How many places a piece takes: V and M of a piece should stay in the second-level
+ * cache, but U passes by for each piece, so at least 28; whole tiles of pixels. */
+static void winograd_pieces(struct winograd *g)
+{
+    const int all = g->n * g->down * g->across, tile_of = widest(g->blocks);
+    const int each = POINTS * (blocks_of(g->c) + g->blocks) * BLOCK;
+    const int wanted = RJ_MAX(28, RJ_MIN(84, 180000 / each));
+
+    g->some = RJ_MIN(all, runs(wanted, tile_of) * tile_of);
+    g->place = (ptrdiff_t)g->some * BLOCK;
+    g->shares = RJ_MIN(g->groups, runs(8, runs(all, g->some)));
+}
+
+static struct winograd winograd_new(const rj_conv *d, bool back)
+{
+    struct winograd g = {.n = d->n, .back = back};
+
+    g.c = back ? d->k : d->c;
+    g.k = back ? d->c : d->k;
+    g.h = back ? d->p : d->h;
+    g.w = back ? d->q : d->w;
+    g.p = back ? d->h : d->p;
+    g.q = back ? d->w : d->q;
+    g.pad = back ? 2 - d->pad : d->pad;
+    g.wk = back ? 9 : 9 * (ptrdiff_t)d->c;
+    g.wc = back ? 9 * (ptrdiff_t)d->c : 9;
+    g.down = runs(g.p, QUAD);
+    g.across = runs(g.q, QUAD);
+    g.blocks = best_blocks(blocks_of(g.k), 84);
+    g.groups = blocks_of(g.k) / g.blocks;
+    winograd_pieces(&g);
+    return g;
+}
+
+/* Whether the detour pays, by the operations of one place: products, points to and from,
+ * and its part of U; in vectors of 16. */
+static bool winograd_pays(const rj_conv *d, bool back)
+{
+    const double c = back ? d->k : d->c, k = back ? d->c : d->k;
+    const int p = back ? d->h : d->p, q = back ? d->w : d->q;
+    const double places = (double)d->n * runs(p, QUAD) * runs(q, QUAD);
+    const double direct = 9.0 / 16 * c * k * d->n * p * q;
+    const double detour = places * (36.0 / 16 * c * k + 14 * c + 14 * k) + 24 * c * k;
+
+    return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
+           detour < 0.9 * direct;
+}
+
+static rij_status run_winograd(struct winograd *g)
+{
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
+    const ptrdiff_t points = POINTS * (point_step(g, cb) + point_step(g, g->blocks));
+
+    RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
+    RJ_TRY(rj_device_shared(g->dev,
+                            (size_t)(kb * BLOCK + g->groups * POINTS * window_step(g)) *
+                                sizeof(rj_real)));
+    g->start = g->dev->shared;
+    g->packed = g->start + (ptrdiff_t)kb * BLOCK;
+    for (int i = 0; i < kb * BLOCK; i++)
+        g->start[i] = g->bias && i < g->k ? g->bias[i] : 0;
+    RJ_TRY(rj_parallel_for(g->dev->pool, kb * cb, window_piece, g));
+    return rj_parallel_for(g->dev->pool,
+                           runs(g->n * g->down * g->across, g->some) * g->shares,
+                           winograd_piece, g);
+}

@@ -1,0 +1,201 @@
+/* winograd_grad_w.inc.c: gradient of a 3x3 convolution of stride 1 by its weights, as
+ * the transpose of winograd.inc.c:
+ *
+ *     dw = G' [ sum_places (A dy A') . (B' x B) ] G
+ *
+ * Places go by in chunks that stay in the third-level cache. For each chunk the points of
+ * x and of dy are laid out,
+ *
+ *     V [point][block of c][place][16],    W [point][block of k][place][16]
+ *
+ * then each of the 36 products adds its places to sum [block of k][block of c][point]
+ * [16 c][16 k]. Chunks and pieces depend on the shape alone, and so do the sums. */
+
+struct winograd_w {
+    struct winograd g; /* of the forward convolution; g.some: places of a chunk */
+    const rj_real *dy;
+    rj_real *v, *w, *sum, *dw;
+    int first, some; /* the chunk */
+    int shares;      /* pieces of a product */
+};
+
+enum {
+    PLACES = 64,                       /* of a piece that lays out points */
+    POINT_SUMS = BLOCK * BLOCK + BLOCK /* from a point's sums to the next's */
+};
+
+/* A of four vectors that lie s apart: six that lie t apart. */
+ALWAYS void spread_points(const vec *y, const int s, vec *o, const int t)
+{
+    const vec p = y[0] + y[2 * s], q = y[s] + y[3 * s];
+    const vec r = y[0] + y[2 * s] * 4, u = y[s] * 2 + y[3 * s] * 8;
+
+    o[0] = y[0];
+    o[t] = p + q;
+    o[2 * t] = p - q;
+    o[3 * t] = r + u;
+    o[4 * t] = r - u;
+    o[5 * t] = y[3 * s];
+}
+
+/* G' of six vectors that lie s apart: three that lie t apart. */
+ALWAYS void points_window(const vec *m, const int s, vec *o, const int t)
+{
+    const vec near = (m[s] + m[2 * s]) * ((rj_real)1 / 6), far = m[3 * s] + m[4 * s];
+
+    o[0] = m[0] * ((rj_real)1 / 4) - near + far * ((rj_real)1 / 24);
+    o[t] =
+        (m[2 * s] - m[s]) * ((rj_real)1 / 6) + (m[3 * s] - m[4 * s]) * ((rj_real)1 / 12);
+    o[2 * t] = far * ((rj_real)1 / 6) - near + m[5 * s];
+}
+
+/* A dy A' of one place and block: four by four pixels from row i, column j on. */
+static void quad_to_points(const rj_real *plane, int p, int q, int i, int j,
+                           ptrdiff_t step, rj_real *out)
+{
+    for (int v = 0; v < BLOCK; v += LANES) {
+        vec d[QUAD * QUAD], part[SIX * QUAD], o[SIX];
+        for (int y = 0; y < QUAD; y++)
+            for (int x = 0; x < QUAD; x++)
+                d[y * QUAD + x] =
+                    i + y < p && j + x < q
+                        ? load(plane + ((ptrdiff_t)(i + y) * q + j + x) * BLOCK + v)
+                        : fill(0);
+        EACH (x, QUAD)
+            spread_points(d + x, QUAD, part + x, QUAD);
+        for (int y = 0; y < SIX; y++) {
+            spread_points(part + y * QUAD, 1, o, 1);
+            EACH (x, SIX)
+                store(out + (y * SIX + x) * step + v, o[x]);
+        }
+    }
+}
+
+/* Lay out the points of some places: of a block of c of x, or of a block of k of dy. */
+static rij_status points_piece(void *job, int index, int worker)
+{
+    const struct winograd_w *j = job;
+    const struct winograd *g = &j->g;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
+    const int block = index % (cb + kb), from = index / (cb + kb) * PLACES;
+    const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK,
+                    out = (ptrdiff_t)g->p * g->q * BLOCK;
+
+    for (int i = from; i < RJ_MIN(from + PLACES, j->some); i++) {
+        const int t = j->first + i, n = t / all, row = place_row(g, t),
+                  col = place_col(g, t);
+        if (block < cb)
+            place_to_points(g->x + ((ptrdiff_t)n * cb + block) * in, g->h, g->w,
+                            row - g->pad, col - g->pad, point_step(g, cb),
+                            j->v + block * g->place + (ptrdiff_t)i * BLOCK);
+        else
+            quad_to_points(j->dy + ((ptrdiff_t)n * kb + block - cb) * out, g->p, g->q,
+                           row, col, point_step(g, kb),
+                           j->w + (block - cb) * g->place + (ptrdiff_t)i * BLOCK);
+    }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* Add the chunk to the sums of one point, for a share of the blocks of k. */
+static rij_status point_sums_piece(void *job, int index, int worker)
+{
+    const struct winograd_w *j = job;
+    const struct winograd *g = &j->g;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
+    const int share = index % j->shares, point = index / j->shares;
+    const struct pull s = {.rows = 1, .cols = j->some};
+
+    for (int k = share * kb / j->shares; k < (share + 1) * kb / j->shares; k++)
+        for (int b = 0; b < cb; b++) {
+            const int channels = RJ_MIN(BLOCK, g->c - b * BLOCK);
+            const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
+            const rj_real *v = j->v + point * point_step(g, cb) + b * g->place,
+                          *w = j->w + point * point_step(g, kb) + k * g->place;
+            rj_real *sum =
+                j->sum + (((ptrdiff_t)k * cb + b) * POINTS + point) * POINT_SUMS;
+            for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
+                sum[i] = 0;
+            for (int i = 0; i < n; i++) {
+                const int c = i * channels / n, some = (i + 1) * channels / n - c;
+                pulls[some - 1](&s, v + c, w, sum + c * BLOCK);
+            }
+        }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* G' sum G of one block of k and one of c, added to where weights lie. */
+static rij_status window_sums_piece(void *job, int index, int worker)
+{
+    const struct winograd_w *j = job;
+    const struct winograd *g = &j->g;
+    const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
+    const int lanes = RJ_MIN(BLOCK, g->k - k0);
+    rj_real w[9][BLOCK];
+
+    for (int c = 0; c < RJ_MIN(BLOCK, g->c - c0); c++) {
+        const rj_real *sum = j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS + c * BLOCK;
+        rj_real *to = j->dw + k0 * g->wk + (c0 + c) * g->wc;
+        for (int v = 0; v < BLOCK; v += LANES) {
+            vec m[POINTS], part[3 * SIX], o[9];
+            EACH (i, POINTS)
+                m[i] = load(sum + i * POINT_SUMS + v);
+            EACH (x, SIX)
+                points_window(m + x, SIX, part + x, SIX);
+            EACH (y, 3)
+                points_window(part + y * SIX, 1, o + y * 3, 1);
+            EACH (t, 9)
+                store(w[t] + v, o[t]);
+        }
+        for (int k = 0; k < lanes; k++)
+            for (int t = 0; t < 9; t++)
+                to[k * g->wk + t] += w[t][k];
+    }
+    (void)worker;
+    return RIJ_OK;
+}
+
+/* As winograd_pays(), with points of both sides going through memory. */
+static bool winograd_w_pays(const rj_conv *d)
+{
+    const double c = d->c, k = d->k;
+    const double places = (double)d->n * runs(d->p, QUAD) * runs(d->q, QUAD);
+    const double direct = 9.0 / 16 * c * k * d->n * d->p * d->q;
+    const double detour = places * (36.0 / 16 * c * k + 40 * c + 40 * k) + 35 * c * k;
+
+    return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
+           detour < 0.9 * direct;
+}
+
+static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real *x,
+                                 const rj_real *dy, rj_real *dw)
+{
+    struct winograd_w j = {.g = winograd_new(d, false), .dy = dy, .dw = dw};
+    struct winograd *g = &j.g;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k),
+              all = d->n * g->down * g->across;
+    const ptrdiff_t each = (ptrdiff_t)POINTS * BLOCK * (cb + kb);
+    const int chunks = runs(all, (int)RJ_MAX(PLACES, 3000000 / each)); // 12 MB of float
+    const ptrdiff_t sums = (ptrdiff_t)POINTS * POINT_SUMS * cb * kb;
+    ptrdiff_t v, w;
+
+    g->dev = dev;
+    g->x = x;
+    g->some = runs(all, chunks);
+    g->place = (ptrdiff_t)g->some * BLOCK;
+    v = POINTS * point_step(g, cb);
+    w = POINTS * point_step(g, kb);
+    j.shares = RJ_MIN(4, kb);
+    RJ_TRY(rj_device_shared(dev, (size_t)(v + w + sums) * sizeof(rj_real)));
+    j.v = dev->shared;
+    j.w = j.v + v;
+    j.sum = j.w + w;
+    for (j.first = 0; j.first < all; j.first += g->some) {
+        j.some = RJ_MIN(g->some, all - j.first);
+        RJ_TRY(rj_parallel_for(dev->pool, runs(j.some, PLACES) * (cb + kb), points_piece,
+                               &j));
+        RJ_TRY(rj_parallel_for(dev->pool, POINTS * j.shares, point_sums_piece, &j));
+    }
+    return rj_parallel_for(dev->pool, cb * kb, window_sums_piece, &j);
+}
