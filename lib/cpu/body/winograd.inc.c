@@ -32,44 +32,51 @@ struct winograd {
     rj_real *start, *packed;
 };
 
-/* B' of six vectors that lie s apart, in place. */
+/* The finite points are 0, a, -a, b, -b with a = 3/4, b = 3/2: a better conditioned choice
+ * than the usual 1 and 2, whose rounding errors are twice as large. */
+static const rj_real a1 = 0.75, b1 = 1.5, a2 = 0.5625, b2 = 2.25, a3 = 0.421875, b3 = 3.375;
+
+/* B' of six vectors that lie s apart, in place: the coefficients of the products of
+ * (x - point) over all points but one. */
 ALWAYS void to_points(vec *d, const int s)
 {
-    const vec a = d[0], b = d[s], c = d[2 * s], e = d[3 * s], f = d[4 * s], g = d[5 * s];
-    const vec even = f - c * 4, odd = e - b * 4, far = f - c, wide = (e - b) * 2;
+    const vec u = d[s], v = d[2 * s], w = d[3 * s], x = d[4 * s];
+    const vec even = x - v * b2, odd = (w - u * b2) * a1;
+    const vec other = x - v * a2, wide = (w - u * a2) * b1;
 
-    d[0] = a * 4 - c * 5 + f;
+    d[0] = d[0] * (a2 * b2) - v * (a2 + b2) + x;
     d[s] = even + odd;
     d[2 * s] = even - odd;
-    d[3 * s] = far + wide;
-    d[4 * s] = far - wide;
-    d[5 * s] = b * 4 - e * 5 + g;
+    d[3 * s] = other + wide;
+    d[4 * s] = other - wide;
+    d[5 * s] = u * (a2 * b2) - w * (a2 + b2) + d[5 * s];
 }
 
-/* A' of six vectors that lie s apart: four that lie t apart. */
+/* A' of six vectors that lie s apart: four that lie t apart; powers of the points. */
 ALWAYS void from_points(const vec *m, const int s, vec *o, const int t)
 {
     const vec p = m[s] + m[2 * s], q = m[s] - m[2 * s];
     const vec r = m[3 * s] + m[4 * s], u = m[3 * s] - m[4 * s];
 
     o[0] = m[0] + p + r;
-    o[t] = q + u * 2;
-    o[2 * t] = p + r * 4;
-    o[3 * t] = q + u * 8 + m[5 * s];
+    o[t] = q * a1 + u * b1;
+    o[2 * t] = p * a2 + r * b2;
+    o[3 * t] = q * a3 + u * b3 + m[5 * s];
 }
 
-/* G of three vectors that lie s apart: six that lie t apart. */
+/* G of three vectors that lie s apart: six that lie t apart; powers of the points by the
+ * products of their distances, which are (a b)^2, 2 a^2 (a^2 - b^2), 2 b^2 (b^2 - a^2). */
 ALWAYS void window_points(const vec *w, const int s, vec *o, const int t)
 {
-    const vec sum = (w[0] + w[2 * s]) * ((rj_real)-1 / 6), mid = w[s] * ((rj_real)1 / 6);
-    const vec far = w[0] * ((rj_real)1 / 24) + w[2 * s] * ((rj_real)1 / 6);
-    const vec half = w[s] * ((rj_real)1 / 12);
+    const rj_real fa = 1 / (2 * a2 * (a2 - b2)), fb = 1 / (2 * b2 * (b2 - a2));
+    const vec near = w[0] * fa + w[2 * s] * (a2 * fa), by_a = w[s] * (a1 * fa);
+    const vec far = w[0] * fb + w[2 * s] * (b2 * fb), by_b = w[s] * (b1 * fb);
 
-    o[0] = w[0] * ((rj_real)1 / 4);
-    o[t] = sum - mid;
-    o[2 * t] = sum + mid;
-    o[3 * t] = far + half;
-    o[4 * t] = far - half;
+    o[0] = w[0] * (1 / (a2 * b2));
+    o[t] = near + by_a;
+    o[2 * t] = near - by_a;
+    o[3 * t] = far + by_b;
+    o[4 * t] = far - by_b;
     o[5 * t] = w[2 * s];
 }
 

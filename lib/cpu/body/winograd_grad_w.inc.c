@@ -27,8 +27,8 @@ enum {
 /* A of four vectors that lie s apart: six that lie t apart. */
 ALWAYS void spread_points(const vec *y, const int s, vec *o, const int t)
 {
-    const vec p = y[0] + y[2 * s], q = y[s] + y[3 * s];
-    const vec r = y[0] + y[2 * s] * 4, u = y[s] * 2 + y[3 * s] * 8;
+    const vec p = y[0] + y[2 * s] * a2, q = y[s] * a1 + y[3 * s] * a3;
+    const vec r = y[0] + y[2 * s] * b2, u = y[s] * b1 + y[3 * s] * b3;
 
     o[0] = y[0];
     o[t] = p + q;
@@ -41,12 +41,13 @@ ALWAYS void spread_points(const vec *y, const int s, vec *o, const int t)
 /* G' of six vectors that lie s apart: three that lie t apart. */
 ALWAYS void points_window(const vec *m, const int s, vec *o, const int t)
 {
-    const vec near = (m[s] + m[2 * s]) * ((rj_real)1 / 6), far = m[3 * s] + m[4 * s];
+    const rj_real fa = 1 / (2 * a2 * (a2 - b2)), fb = 1 / (2 * b2 * (b2 - a2));
+    const vec p = (m[s] + m[2 * s]) * fa, q = (m[s] - m[2 * s]) * (a1 * fa);
+    const vec r = (m[3 * s] + m[4 * s]) * fb, u = (m[3 * s] - m[4 * s]) * (b1 * fb);
 
-    o[0] = m[0] * ((rj_real)1 / 4) - near + far * ((rj_real)1 / 24);
-    o[t] =
-        (m[2 * s] - m[s]) * ((rj_real)1 / 6) + (m[3 * s] - m[4 * s]) * ((rj_real)1 / 12);
-    o[2 * t] = far * ((rj_real)1 / 6) - near + m[5 * s];
+    o[0] = m[0] * (1 / (a2 * b2)) + p + r;
+    o[t] = q + u;
+    o[2 * t] = p * a2 + r * b2 + m[5 * s];
 }
 
 /* A dy A' of one place and block: four by four pixels from row i, column j on. */
