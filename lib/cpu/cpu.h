@@ -1,7 +1,7 @@
 /* cpu.h: the fast kernels of the cpu, one table per instruction set.
  *
  * Every kernel of device/kernels.def marked `fast` is written once, in body/, with the
- * vector types of gcc and clang. The three files isa_*.c compile those bodies for one
+ * vector types of gcc and clang. The files isa_*.c compile those bodies for one
  * instruction set each; isa.c picks a table when a device is opened. */
 #ifndef RJ_CPU_H
 #define RJ_CPU_H
@@ -18,6 +18,6 @@ typedef struct rj_isa {
 #undef RJ_KERNEL
 } rj_isa;
 
-extern const rj_isa rj_isa_plain, rj_isa_avx2, rj_isa_avx512;
+extern const rj_isa rj_isa_plain, rj_isa_avx2, rj_isa_avx512, rj_isa_avx512bf16;
 
 #endif

@@ -4,12 +4,15 @@
 #include <string.h>
 
 /* Best first. */
-static const rj_isa *const tables[] = {&rj_isa_avx512, &rj_isa_avx2, &rj_isa_plain};
+static const rj_isa *const tables[] = {&rj_isa_avx512bf16, &rj_isa_avx512, &rj_isa_avx2,
+                                       &rj_isa_plain};
 
 /* Whether this processor, and the system for its registers, can run a table. */
 static bool runs_here(const rj_isa *isa)
 {
 #if defined(__x86_64__)
+    if (isa == &rj_isa_avx512bf16)
+        return runs_here(&rj_isa_avx512) && __builtin_cpu_supports("avx512bf16");
     if (isa == &rj_isa_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&

@@ -93,8 +93,26 @@ typedef struct rj_kernels {
 
 extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
 
+/* What convolutions multiply; they sum in rj_real whatever it is. RJ_BF16 allows the cpu
+ * to round both factors to bfloat16, which has 8 significant bits; ref stays exact. */
+enum rj_precision { RJ_FP32, RJ_BF16 };
+
+/* The bfloat16 nearest to x, ties to even; infinity and NaN stay what they are. */
+static inline float rj_bf16(float x)
+{
+    union {
+        float x;
+        uint32_t bits;
+    } u = {x};
+
+    if (x == x)
+        u.bits = (u.bits + 0x7fffU + (u.bits >> 16 & 1U)) & 0xffff0000U;
+    return u.x;
+}
+
 struct rj_device {
     const rj_kernels *k;
+    enum rj_precision precision;   /* RJ_FP32 when opened */
     rj_pool *pool;                 /* shared, borrowed */
     void *scratch[RJ_MAX_THREADS]; /* one per worker, grown by rj_device_scratch() */
     size_t scratch_bytes;          /* size of each */

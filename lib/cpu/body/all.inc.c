@@ -1,6 +1,10 @@
 /* all.inc.c: the bodies, and the table they make. RJ_ISA names it. */
 #include "cpu/cpu.h"
 #include <math.h>
+#include <string.h>
+#if defined(__AVX512BF16__)
+#    include <immintrin.h>
+#endif
 
 #include "cpu/body/vec.inc.c"
 #include "cpu/body/tile.inc.c"

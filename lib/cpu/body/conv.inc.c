@@ -5,6 +5,8 @@
  *
  *     [group][block of c][phase of the output][tap][c][blocks * 16]
  *
+ * in pairs with half as many c, each number holding two of them.
+ *
  * Pieces are (picture, chunk of rows, share of the groups). */
 
 struct conv {
@@ -30,7 +32,7 @@ static ptrdiff_t place_numbers(const struct plan *g)
 static size_t plan_shared(const struct plan *g)
 {
     const ptrdiff_t k = (ptrdiff_t)blocks_of(g->k) * BLOCK;
-    const ptrdiff_t weights = k * g->c * g->y.window * g->x.window;
+    const ptrdiff_t weights = k * steps_of(g, g->c) * g->y.window * g->x.window;
 
     return (size_t)(place_numbers(g) + k + weights) * sizeof(rj_real);
 }
@@ -51,7 +53,7 @@ static void place_taps(const struct plan *g, ptrdiff_t *tap)
                 for (int jx = 0; jx < axis_taps(x, ox); jx++) {
                     const int at = axis_reach(x, ox, jx);
                     *tap++ = axis_reach(y, oy, jy) * g->row + at % x->step * g->phase +
-                             (ptrdiff_t)(at / x->step) * BLOCK;
+                             (ptrdiff_t)(at / x->step) * g->pitch;
                 }
 }
 
@@ -74,6 +76,28 @@ static void pack_tap(const struct plan *g, const rj_real *from, int channels, in
                 at[c * lanes + k] = from[k * g->wk + c * g->wc];
 }
 
+/* The same in the plan's form. */
+static void pack_form(const struct plan *g, const rj_real *from, int channels, int known,
+                      rj_real *at)
+{
+    const int lanes = g->blocks * BLOCK;
+    rj_real part[BLOCK * 8 * BLOCK];
+
+    if (g->form == EXACT) {
+        pack_tap(g, from, channels, known, at);
+        return;
+    }
+    pack_tap(g, from, channels, known, part);
+    if (channels % 2)
+        memset(part + channels * lanes, 0, (size_t)lanes * sizeof *part);
+    for (int c = 0; c < steps_of(g, channels); c++)
+        for (int k = 0; k < lanes; k += LANES) {
+            const rj_real *p = part + (g->form == PAIRED ? 2 * c : c) * lanes + k;
+            store(at + c * lanes + k, g->form == PAIRED ? paired(load(p), load(p + lanes))
+                                                        : rounded(load(p)));
+        }
+}
+
 /* Pack the weights of one group and one block of c. */
 static rij_status pack_piece(void *job, int index, int worker)
 {
@@ -83,20 +107,21 @@ static rij_status pack_piece(void *job, int index, int worker)
     const int lanes = g->blocks * BLOCK, channels = RJ_MIN(BLOCK, g->c - c0);
     const int known = RJ_MIN(lanes, g->k - group * lanes);
     const rj_real *w = j->w + group * lanes * g->wk + c0 * g->wc;
-    rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window * g->c * lanes;
+    rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window *
+                                  steps_of(g, g->c) * lanes;
 
     for (int oy = 0; oy < g->y.spread; oy++)
         for (int ox = 0; ox < g->x.spread; ox++) {
             const int ny = axis_taps(&g->y, oy), nx = axis_taps(&g->x, ox);
-            rj_real *at = to + (ptrdiff_t)c0 * ny * nx * lanes;
+            rj_real *at = to + (ptrdiff_t)steps_of(g, c0) * ny * nx * lanes;
             for (int t = 0; t < ny * nx; t++) {
                 const int r = axis_tap(&g->y, oy, t / nx),
                           s = axis_tap(&g->x, ox, t % nx);
                 const rj_real *from = w + (ptrdiff_t)r * g->x.window + s;
-                pack_tap(g, from, channels, known, at);
-                at += channels * lanes;
+                pack_form(g, from, channels, known, at);
+                at += steps_of(g, channels) * lanes;
             }
-            to += (ptrdiff_t)g->c * ny * nx * lanes;
+            to += (ptrdiff_t)steps_of(g, g->c) * ny * nx * lanes;
         }
     (void)worker;
     return RIJ_OK;
@@ -115,8 +140,9 @@ static void phase_rows(const struct plan *g, const struct span *s, int oy, int o
     for (; i < last; i++, in += g->y.step * g->row)
         for (int t = 0; t < n; t++) {
             const int p = t * cols / n, pixels = (t + 1) * cols / n - p;
-            tiles[g->blocks][pixels - 1](s, in + (ptrdiff_t)p * BLOCK, w, start,
-                                         out + i * row + p * s->out_pixel);
+            tiles[g->form == PAIRED][g->blocks][pixels - 1](
+                s, in + (ptrdiff_t)p * g->pitch, w, start,
+                out + i * row + p * s->out_pixel);
         }
 }
 
@@ -134,8 +160,8 @@ static void group_rows(const struct conv *j, int group, int i, int end, const rj
     y += group * g->blocks * plane;
     for (int c = 0; c < g->c; c += g->deep * BLOCK) {
         const rj_real *start = j->start && c == 0 ? j->start + group * lanes : NULL;
-        const rj_real *w =
-            j->packed + (ptrdiff_t)group * g->y.window * g->x.window * g->c * lanes;
+        const rj_real *w = j->packed + (ptrdiff_t)group * g->y.window * g->x.window *
+                                           steps_of(g, g->c) * lanes;
         s.tap = j->tap;
         s.c = RJ_MIN(g->deep * BLOCK, g->c - c);
         for (int oy = 0; oy < g->y.spread; oy++)
@@ -143,9 +169,9 @@ static void group_rows(const struct conv *j, int group, int i, int end, const rj
                 s.taps = axis_taps(&g->y, oy) * axis_taps(&g->x, ox);
                 if (s.taps > 0)
                     phase_rows(g, &s, oy, ox, i, end, in + c / BLOCK * g->block,
-                               w + (ptrdiff_t)c * s.taps * lanes, start,
+                               w + (ptrdiff_t)steps_of(g, c) * s.taps * lanes, start,
                                y + ((ptrdiff_t)oy * g->x.out + ox) * BLOCK);
-                w += (ptrdiff_t)g->c * s.taps * lanes;
+                w += (ptrdiff_t)steps_of(g, g->c) * s.taps * lanes;
                 s.tap += s.taps;
             }
     }
@@ -201,12 +227,16 @@ static rij_status run_conv(struct conv *j)
 static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
                          const rj_real *w, const rj_real *bias, rj_real *y)
 {
-    struct conv j = {
-        .dev = dev, .g = plan_new(d, false), .x = x, .w = w, .bias = bias, .y = y};
+    struct conv j = {.dev = dev,
+                     .g = plan_new(d, false, form_of(dev)),
+                     .x = x,
+                     .w = w,
+                     .bias = bias,
+                     .y = y};
 
-    if (winograd_pays(d, false)) {
-        struct winograd g = winograd_new(d, false);
-        g.dev = dev, g.x = x, g.weight = w, g.bias = bias, g.y = y;
+    if (winograd_pays(dev, d, false)) {
+        struct winograd g = winograd_new(dev, d, false);
+        g.x = x, g.weight = w, g.bias = bias, g.y = y;
         return run_winograd(&g);
     }
     return run_conv(&j);
@@ -215,12 +245,16 @@ static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
 static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
                                 const rj_real *w, rj_real *dx)
 {
-    struct conv j = {
-        .dev = dev, .g = plan_new(d, true), .x = dy, .w = w, .y = dx, .add = true};
+    struct conv j = {.dev = dev,
+                     .g = plan_new(d, true, form_of(dev)),
+                     .x = dy,
+                     .w = w,
+                     .y = dx,
+                     .add = true};
 
-    if (winograd_pays(d, true)) {
-        struct winograd g = winograd_new(d, true);
-        g.dev = dev, g.x = dy, g.weight = w, g.y = dx, g.add = true;
+    if (winograd_pays(dev, d, true)) {
+        struct winograd g = winograd_new(dev, d, true);
+        g.x = dy, g.weight = w, g.y = dx, g.add = true;
         return run_winograd(&g);
     }
     return run_conv(&j);

@@ -39,7 +39,7 @@ static void pull_rows(const struct grad_w *j, int channels, int rows, const rj_r
                                 (ptrdiff_t)(t / ax->step) * BLOCK;
             for (int i = 0; i < n; i++) {
                 const int c = i * channels / n, some = (i + 1) * channels / n - c;
-                pulls[some - 1](&s, at + c, dy, sum + (ptrdiff_t)c * BLOCK);
+                pulls[false][some - 1](&s, at + c, dy, sum + (ptrdiff_t)c * BLOCK);
             }
         }
 }
@@ -112,7 +112,8 @@ static size_t grad_w_scratch(const struct grad_w *j)
 static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, const rj_real *x,
                                 const rj_real *dy, rj_real *dw)
 {
-    struct grad_w j = {.dev = dev, .g = plan_new(d, false), .x = x, .dy = dy, .dw = dw};
+    struct grad_w j = {
+        .dev = dev, .g = plan_new(d, false, EXACT), .x = x, .dy = dy, .dw = dw};
     const int tiles_of = blocks_of(j.g.c) * blocks_of(j.g.k);
     const ptrdiff_t row = j.g.row * j.g.y.step + (ptrdiff_t)j.g.x.out * BLOCK;
 
@@ -138,7 +139,7 @@ static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     const rj_picture out = {d->n, d->k, d->p, d->q};
     struct grad_w j = grad_w_new(dev, d, x, dy, dw);
 
-    if (winograd_w_pays(d)) {
+    if (winograd_w_pays(dev, d)) {
         RJ_TRY(run_winograd_w(dev, d, x, dy, dw));
     } else {
         RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));

@@ -80,7 +80,7 @@ static ptrdiff_t rows_numbers(const rj_conv *d, int c)
 static size_t product_shared(int n, int c, int k, bool back)
 {
     const rj_conv d = as_conv(n, c, k);
-    const struct plan g = plan_new(&d, back);
+    const struct plan g = plan_new(&d, back, EXACT);
 
     return (size_t)(rows_numbers(&d, c) + rows_numbers(&d, k)) * sizeof(rj_real) +
            plan_shared(&g);
@@ -95,8 +95,12 @@ static rij_status product(rj_device *dev, int n, int c, int k, bool back,
     const rj_conv d = as_conv(n, c, k);
     const int lines = d.h * d.w, in = back ? k : c, out = back ? c : k;
     rj_real *x = shared, *y = x + rows_numbers(&d, in);
-    struct conv j = {
-        .dev = dev, .g = plan_new(&d, back), .x = x, .w = w, .bias = bias_k, .y = y};
+    struct conv j = {.dev = dev,
+                     .g = plan_new(&d, back, EXACT),
+                     .x = x,
+                     .w = w,
+                     .bias = bias_k,
+                     .y = y};
 
     RJ_TRY(to_blocks(dev, n, in, lines, from, x, NULL));
     RJ_TRY(run_plan(&j, y + rows_numbers(&d, out)));

@@ -29,6 +29,8 @@ struct plan {
     int rows;                    /* rows i of a piece */
     int chunks, shares;          /* pieces of a picture: by rows, by groups */
     bool copy;                   /* through scratch */
+    enum form form;              /* of the factors; other than EXACT, through scratch */
+    int pitch;                   /* numbers of a pixel of a block, as the tiles read it */
     ptrdiff_t phase, row, block; /* distances in what the tiles read */
 };
 
@@ -137,11 +139,11 @@ static rj_conv joined(rj_conv d)
     return d;
 }
 
-static struct plan plan_new(const rj_conv *shape, bool back)
+static struct plan plan_new(const rj_conv *shape, bool back, enum form form)
 {
     const rj_conv d = joined(*shape);
     const ptrdiff_t window = (ptrdiff_t)d.r * d.s;
-    struct plan g = {.n = d.n, .shares = 1};
+    struct plan g = {.n = d.n, .shares = 1, .form = form};
 
     g.y = axis_new(back ? d.p : d.h, back ? d.h : d.p, d.r, d.stride, d.pad, back);
     g.x = axis_new(back ? d.q : d.w, back ? d.w : d.q, d.s, d.stride, d.pad, back);
@@ -153,13 +155,20 @@ static struct plan plan_new(const rj_conv *shape, bool back)
     g.groups = blocks_of(g.k) / g.blocks;
     // weights of a group that stay in the second-level cache: 300 KiB of float
     g.deep = (int)RJ_MAX(1, 76800 / (window * BLOCK * BLOCK * g.blocks));
-    g.copy = !axis_inside(&g.y) || !axis_inside(&g.x);
-    g.phase = (ptrdiff_t)BLOCK * (axis_count(&g.x, 0) + (g.x.reach - 1) / g.x.step);
+    g.copy = form != EXACT || !axis_inside(&g.y) || !axis_inside(&g.x);
+    g.pitch = form == PAIRED ? BLOCK / 2 : BLOCK;
+    g.phase = (ptrdiff_t)g.pitch * (axis_count(&g.x, 0) + (g.x.reach - 1) / g.x.step);
     g.row =
         g.copy ? g.phase * RJ_MIN(g.x.step, g.x.reach) : (ptrdiff_t)BLOCK * g.x.source;
     plan_pieces(&g);
     g.block = g.row * (g.copy ? axis_under(&g.y, g.rows) : g.y.source);
     return g;
+}
+
+/* Steps of the tiles that take so many channels. */
+static int steps_of(const struct plan *g, int channels)
+{
+    return g->form == PAIRED ? runs(channels, 2) : channels;
 }
 
 /* Copy the source rows under rows i .. i + rows - 1 of blocks from .. to - 1 of one
@@ -168,7 +177,7 @@ static void gather(const struct plan *g, const rj_real *x, int from, int to, int
                    int rows, rj_real *out)
 {
     const struct axis *ax = &g->x, *ay = &g->y;
-    const int cols = (int)(g->phase / BLOCK), phases = RJ_MIN(ax->step, ax->reach);
+    const int cols = (int)(g->phase / g->pitch), phases = RJ_MIN(ax->step, ax->reach);
 
     for (int b = from; b < to; b++)
         for (int r = 0; r < axis_under(ay, rows); r++) {
@@ -180,12 +189,17 @@ static void gather(const struct plan *g, const rj_real *x, int from, int to, int
                 continue; // no tap reads it
             for (int f = 0; f < phases; f++) {
                 rj_real *at = out + (b - from) * g->block + r * g->row + f * g->phase;
-                for (int j = 0; j < cols; j++, at += BLOCK) {
+                for (int j = 0; j < cols; j++, at += g->pitch) {
                     const int col = ax->first + f + j * ax->step;
                     const bool inside = known && col >= 0 && col < ax->source;
-                    for (int v = 0; v < BLOCK; v += LANES)
-                        store(at + v,
-                              inside ? load(line + (ptrdiff_t)col * BLOCK + v) : fill(0));
+                    for (int v = 0; v < BLOCK; v += LANES) {
+                        const vec p =
+                            inside ? load(line + (ptrdiff_t)col * BLOCK + v) : fill(0);
+                        if (g->form == PAIRED)
+                            store_paired(at, p);
+                        else
+                            store(at + v, g->form == ROUNDED ? rounded(p) : p);
+                    }
                 }
             }
         }

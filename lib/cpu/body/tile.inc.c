@@ -23,10 +23,12 @@ typedef void tile_fn(const struct span *s, const rj_real *in, const rj_real *w,
                      const rj_real *start, rj_real *out);
 
 /* vecs = B * PARTS vectors of output channels. `start` holds 16 numbers a block, or is
- * NULL: then the sums go on from what `out` holds. */
-ALWAYS void tile(const int vecs, const int pixels, const struct span *s,
+ * NULL: then the sums go on from what `out` holds. In pairs a pixel of a block is eight
+ * numbers of two channels each. */
+ALWAYS void tile(const bool pairs, const int vecs, const int pixels, const struct span *s,
                  const rj_real *in, const rj_real *w, const rj_real *start, rj_real *out)
 {
+    const int pitch = pairs ? BLOCK / 2 : BLOCK;
     vec a[16][8]; // most that any instruction set uses; a tile names its own part
 
     EACH (p, pixels)
@@ -36,15 +38,17 @@ ALWAYS void tile(const int vecs, const int pixels, const struct span *s,
                                        v % PARTS * LANES);
     for (int left = s->c; left > 0; left -= BLOCK, in += s->in_block) {
         const int channels = RJ_MIN(left, BLOCK);
+        const int steps = pairs ? (channels + 1) / 2 : channels;
         for (int t = 0; t < s->taps; t++) {
             const rj_real *x = in + s->tap[t];
-            for (int c = 0; c < channels; c++, x++, w += vecs * LANES) {
+            for (int c = 0; c < steps; c++, x++, w += vecs * LANES) {
                 vec k[8];
                 EACH (v, vecs)
                     k[v] = load(w + v * LANES);
                 EACH (p, pixels)
                     EACH (v, vecs)
-                        a[p][v] += k[v] * x[p * BLOCK];
+                        a[p][v] = pairs ? add_products(a[p][v], k[v], x[p * pitch])
+                                        : a[p][v] + k[v] * x[p * pitch];
             }
         }
     }
@@ -60,7 +64,13 @@ ALWAYS void tile(const int vecs, const int pixels, const struct span *s,
                                const rj_real *w, const rj_real *start, rj_real *out)     \
     {                                                                                    \
         if (B * PARTS <= 8 && B * PARTS * P <= ACCS)                                     \
-            tile(B *PARTS, P, s, in, w, start, out);                                     \
+            tile(false, B *PARTS, P, s, in, w, start, out);                              \
+    }                                                                                    \
+    static void pairs_##B##_##P(const struct span *s, const rj_real *in,                 \
+                                const rj_real *w, const rj_real *start, rj_real *out)    \
+    {                                                                                    \
+        if (PAIRS && B * PARTS <= 8 && B * PARTS * P <= ACCS)                            \
+            tile(true, B *PARTS, P, s, in, w, start, out);                               \
     }
 #define TO_7(X, B) X(B, 1) X(B, 2) X(B, 3) X(B, 4) X(B, 5) X(B, 6) X(B, 7)
 #define TO_14(X, B)                                                                      \
@@ -71,8 +81,14 @@ TO_14(TILE, 2)
 TO_7(TILE, 4)
 
 #define TILE_NAME(B, P) tile_##B##_##P,
-static tile_fn *const tiles[5][16] = {
-    [1] = {TO_16(TILE_NAME, 1)}, [2] = {TO_14(TILE_NAME, 2)}, [4] = {TO_7(TILE_NAME, 4)}};
+#define PAIRS_NAME(B, P) pairs_##B##_##P,
+static tile_fn *const tiles[2][5][16] = {
+    {[1] = {TO_16(TILE_NAME, 1)},
+     [2] = {TO_14(TILE_NAME, 2)},
+     [4] = {TO_7(TILE_NAME, 4)}},
+    {[1] = {TO_16(PAIRS_NAME, 1)},
+     [2] = {TO_14(PAIRS_NAME, 2)},
+     [4] = {TO_7(PAIRS_NAME, 4)}}}; /* [pairs][blocks][pixels - 1] */
 
 /* Most pixels of a tile of this many blocks; 0: no such tile. */
 static int widest(int blocks)
@@ -111,11 +127,13 @@ struct pull {
     ptrdiff_t x_row, d_row; /* from one row to the next */
 };
 
+/* In pairs a number holds one channel of two pixels, and cols counts the pairs. */
+
 typedef void pull_fn(const struct pull *s, const rj_real *x, const rj_real *d,
                      rj_real *sum);
 
-ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
-                 const rj_real *d, rj_real *sum)
+ALWAYS void pull(const bool pairs, const int channels, const struct pull *s,
+                 const rj_real *x, const rj_real *d, rj_real *sum)
 {
     vec a[16][8];
 
@@ -129,7 +147,8 @@ ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
                 k[v] = load(d + col * BLOCK + v * LANES);
             EACH (i, channels)
                 EACH (v, PARTS)
-                    a[i][v] += k[v] * x[col * BLOCK + i];
+                    a[i][v] = pairs ? add_products(a[i][v], k[v], x[col * BLOCK + i])
+                                    : a[i][v] + k[v] * x[col * BLOCK + i];
         }
     EACH (i, channels)
         EACH (v, PARTS)
@@ -141,8 +160,16 @@ ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
                          rj_real *sum)                                                   \
     {                                                                                    \
         if (I * PARTS <= ACCS)                                                           \
-            pull(I, s, x, d, sum);                                                       \
+            pull(false, I, s, x, d, sum);                                                \
+    }                                                                                    \
+    static void pull_pairs_##I(const struct pull *s, const rj_real *x, const rj_real *d, \
+                               rj_real *sum)                                             \
+    {                                                                                    \
+        if (PAIRS && I * PARTS <= ACCS)                                                  \
+            pull(true, I, s, x, d, sum);                                                 \
     }
 TO_16(PULL, )
 #define PULL_NAME(B, I) pull_##I,
-static pull_fn *const pulls[16] = {TO_16(PULL_NAME, )};
+#define PULL_PAIRS_NAME(B, I) pull_pairs_##I,
+static pull_fn *const pulls[2][16] = {{TO_16(PULL_NAME, )},
+                                      {TO_16(PULL_PAIRS_NAME, )}}; /* [pairs][I - 1] */

@@ -21,6 +21,10 @@ typedef rj_real vec_anywhere
 
 #define ALWAYS static inline __attribute__((always_inline))
 
+/* How factors are held: as they are; rounded to bfloat16; or two bfloat16 in the place of
+ * one float, where the processor multiplies such pairs (PAIRS). */
+enum form { EXACT, ROUNDED, PAIRED };
+
 /* for i = 0 .. n - 1, unrolled completely: n is a constant once inlined. */
 #if defined(__clang__)
 #    define EACH(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
@@ -74,6 +78,71 @@ ALWAYS vec largest(vec a, vec b)
     for (int k = 0; k < LANES; k++)
         x[k] = x[k] > y[k] ? x[k] : y[k];
     return load(x);
+}
+
+/* Each lane rounded to bfloat16; NaN stays NaN. */
+ALWAYS vec rounded(vec v)
+{
+    rj_real part[LANES];
+
+    if (sizeof(rj_real) == sizeof(float)) {
+        const mask bits = (mask)v;
+        return where(v == v, (vec)((bits + 0x7fff + (bits >> 16 & 1)) & ~0xffff), v);
+    }
+    store(part, v);
+    for (int k = 0; k < LANES; k++)
+        part[k] = (rj_real)rj_bf16((float)part[k]);
+    return load(part);
+}
+
+#if defined(__AVX512BF16__)
+enum { PAIRS = sizeof(rj_real) == sizeof(float) };
+
+/* The lanes of two vectors, rounded, as pairs: low in the lower half. */
+ALWAYS vec paired(vec low, vec high)
+{
+    const mask a = (mask)rounded(low), b = (mask)rounded(high);
+
+    return (vec)((a >> 16 & 0xffff) | b);
+}
+
+/* The 16 channels of a pixel as eight pairs of neighbours. */
+ALWAYS void store_paired(rj_real *to, vec v)
+{
+    const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
+
+    memcpy(to, &half, sizeof half);
+}
+
+/* sum + w.low x.low + w.high x.high in each lane; x is one pair. */
+ALWAYS vec add_products(vec sum, vec w, rj_real x)
+{
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w,
+                                 (__m512bh)_mm512_set1_ps((float)x));
+}
+#else
+enum { PAIRS = 0 }; /* and nothing asks for the three below */
+
+ALWAYS vec paired(vec low, vec high)
+{
+    return low + high;
+}
+
+ALWAYS void store_paired(rj_real *to, vec v)
+{
+    store(to, v);
+}
+
+ALWAYS vec add_products(vec sum, vec w, rj_real x)
+{
+    return sum + w * x;
+}
+#endif
+
+/* The form that factors take on this device. */
+static enum form form_of(const rj_device *dev)
+{
+    return dev->precision != RJ_BF16 ? EXACT : PAIRS ? PAIRED : ROUNDED;
 }
 
 /* The square root of each lane. */

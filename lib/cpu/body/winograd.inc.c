@@ -25,16 +25,18 @@ struct winograd {
     int down, across;   /* places of a picture */
     int blocks, groups; /* as in a plan */
     int some, shares;   /* places of a piece; pieces that share them */
-    ptrdiff_t place;    /* numbers of a block of that many places */
+    enum form form;     /* of V and U */
+    int pitch;          /* numbers of a place in V */
     const rj_real *x, *weight, *bias;
     rj_real *y;
     bool add; /* to what y holds */
     rj_real *start, *packed;
 };
 
-/* The finite points are 0, a, -a, b, -b with a = 3/4, b = 3/2: a better conditioned choice
- * than the usual 1 and 2, whose rounding errors are twice as large. */
-static const rj_real a1 = 0.75, b1 = 1.5, a2 = 0.5625, b2 = 2.25, a3 = 0.421875, b3 = 3.375;
+/* The finite points are 0, a, -a, b, -b with a = 3/4, b = 3/2: a better conditioned
+ * choice than the usual 1 and 2, whose rounding errors are twice as large. */
+static const rj_real a1 = 0.75, b1 = 1.5, a2 = 0.5625, b2 = 2.25, a3 = 0.421875,
+                     b3 = 3.375;
 
 /* B' of six vectors that lie s apart, in place: the coefficients of the products of
  * (x - point) over all points but one. */
@@ -65,7 +67,8 @@ ALWAYS void from_points(const vec *m, const int s, vec *o, const int t)
 }
 
 /* G of three vectors that lie s apart: six that lie t apart; powers of the points by the
- * products of their distances, which are (a b)^2, 2 a^2 (a^2 - b^2), 2 b^2 (b^2 - a^2). */
+ * products of their distances, which are (a b)^2, 2 a^2 (a^2 - b^2), 2 b^2 (b^2 - a^2).
+ */
 ALWAYS void window_points(const vec *w, const int s, vec *o, const int t)
 {
     const rj_real fa = 1 / (2 * a2 * (a2 - b2)), fb = 1 / (2 * b2 * (b2 - a2));
@@ -100,7 +103,7 @@ ALWAYS void take_six(const rj_real *plane, int h, int w, int i, int j, vec *d)
 
 /* B' d B of one place and one block of channels; `step` from a point to the next. */
 static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
-                            ptrdiff_t step, rj_real *out)
+                            enum form form, ptrdiff_t step, rj_real *out)
 {
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[POINTS];
@@ -109,8 +112,13 @@ static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
             to_points(d + x, SIX);
         for (int y = 0; y < SIX; y++) {
             to_points(d + y * SIX, 1);
-            EACH (x, SIX)
-                store(out + (y * SIX + x) * step + v, d[y * SIX + x]);
+            if (form == PAIRED)
+                EACH (x, SIX)
+                    store_paired(out + (y * SIX + x) * step, d[y * SIX + x]);
+            else
+                EACH (x, SIX)
+                    store(out + (y * SIX + x) * step + v,
+                          form == ROUNDED ? rounded(d[y * SIX + x]) : d[y * SIX + x]);
         }
     }
 }
@@ -138,18 +146,43 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
     }
 }
 
-/* From a point to the next, of so many blocks: an odd number of cache lines, as the 36
- * points of a place are written one after the other and powers of two would fall into
- * the same few sets of the cache. */
-static ptrdiff_t point_step(const struct winograd *g, int blocks)
+/* From a point to the next, in V, M and one group of U: an odd number of cache lines, as
+ * the 36 points of a place are written one after the other and powers of two would fall
+ * into the same few sets of the cache. */
+static ptrdiff_t v_step(const struct winograd *g)
 {
-    return (blocks * g->place) | BLOCK;
+    return ((ptrdiff_t)blocks_of(g->c) * g->some * g->pitch / BLOCK * BLOCK) | BLOCK;
 }
 
-/* The same in U, for one group. */
-static ptrdiff_t window_step(const struct winograd *g)
+static ptrdiff_t m_step(const struct winograd *g)
 {
-    return ((ptrdiff_t)g->c * g->blocks * BLOCK) | BLOCK;
+    return ((ptrdiff_t)g->blocks * g->some * BLOCK) | BLOCK;
+}
+
+static ptrdiff_t u_step(const struct winograd *g)
+{
+    const int deep = g->form == PAIRED ? runs(g->c, 2) : g->c;
+
+    return ((ptrdiff_t)deep * g->blocks * BLOCK) | BLOCK;
+}
+
+/* G w G' for 16 channels k from k0 on and channel c, zeros past the last; vector v. */
+static void window_to_points(const struct winograd *g, int k0, int c, int v, vec *u)
+{
+    const rj_real *from = g->weight + k0 * g->wk + c * g->wc;
+    const int known = c < g->c ? RJ_MIN(LANES, g->k - k0 - v) : 0;
+    rj_real w[9][LANES] = {{0}};
+    vec in[9], part[3 * SIX];
+
+    for (int k = 0; k < known; k++)
+        for (int t = 0; t < 9; t++)
+            w[g->back ? 8 - t : t][k] = from[(k + v) * g->wk + t];
+    EACH (t, 9)
+        in[t] = load(w[t]);
+    EACH (x, 3)
+        window_points(in + x, 3, part + x, 3);
+    EACH (y, SIX)
+        window_points(part + y * 3, 1, u + y * SIX, 1);
 }
 
 /* U of one block of k and one block of c. */
@@ -157,28 +190,22 @@ static rij_status window_piece(void *job, int index, int worker)
 {
     const struct winograd *g = job;
     const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
-    const int lanes = g->blocks * BLOCK, known = RJ_MIN(BLOCK, g->k - k0);
-    rj_real *to = g->packed + (k0 / lanes) * POINTS * window_step(g) +
-                  (ptrdiff_t)c0 * lanes + k0 % lanes;
-    rj_real w[9][BLOCK] = {{0}};
+    const int lanes = g->blocks * BLOCK, deep = g->form == PAIRED ? 2 : 1;
+    rj_real *to = g->packed + k0 / lanes * POINTS * u_step(g) +
+                  (ptrdiff_t)c0 / deep * lanes + k0 % lanes;
+    vec u[2][POINTS];
 
-    for (int c = c0; c < RJ_MIN(g->c, c0 + BLOCK); c++, to += lanes) {
-        const rj_real *from = g->weight + k0 * g->wk + c * g->wc;
-        for (int k = 0; k < known; k++)
-            for (int t = 0; t < 9; t++)
-                w[g->back ? 8 - t : t][k] = from[k * g->wk + t];
+    for (int c = c0; c < RJ_MIN(g->c, c0 + BLOCK); c += deep, to += lanes)
         for (int v = 0; v < BLOCK; v += LANES) {
-            vec in[9], part[3 * SIX], u[POINTS];
-            EACH (t, 9)
-                in[t] = load(w[t] + v);
-            EACH (x, 3)
-                window_points(in + x, 3, part + x, 3);
-            EACH (y, SIX)
-                window_points(part + y * 3, 1, u + y * SIX, 1);
-            EACH (i, POINTS)
-                store(to + i * window_step(g) + v, u[i]);
+            window_to_points(g, k0, c, v, u[0]);
+            if (deep == 2)
+                window_to_points(g, k0, c + 1, v, u[1]);
+            for (int i = 0; i < POINTS; i++)
+                store(to + i * u_step(g) + v, g->form == EXACT ? u[0][i]
+                                              : g->form == ROUNDED
+                                                  ? rounded(u[0][i])
+                                                  : paired(u[0][i], u[1][i]));
         }
-    }
     (void)worker;
     return RIJ_OK;
 }
@@ -200,16 +227,16 @@ static void points_product(const struct winograd *g, int group, int some,
 {
     static const ptrdiff_t here[1];
     const int n = runs(some, widest(g->blocks));
-    const struct span s = {here, 1, g->c, g->place, g->place, BLOCK};
-    const ptrdiff_t from = point_step(g, blocks_of(g->c)), to = point_step(g, g->blocks);
-    const rj_real *u = g->packed + group * POINTS * window_step(g);
+    const struct span s = {
+        here, 1, g->c, (ptrdiff_t)g->some * g->pitch, (ptrdiff_t)g->some * BLOCK, BLOCK};
+    const rj_real *u = g->packed + group * POINTS * u_step(g);
     static const rj_real zero[8 * BLOCK];
 
-    for (int i = 0; i < POINTS; i++, u += window_step(g))
+    for (int i = 0; i < POINTS; i++, u += u_step(g), v += v_step(g), m += m_step(g))
         for (int t = 0; t < n; t++) {
             const int p = t * some / n, pixels = (t + 1) * some / n - p;
-            tiles[g->blocks][pixels - 1](&s, v + i * from + (ptrdiff_t)p * BLOCK, u, zero,
-                                         m + i * to + (ptrdiff_t)p * BLOCK);
+            tiles[g->form == PAIRED][g->blocks][pixels - 1](
+                &s, v + (ptrdiff_t)p * g->pitch, u, zero, m + (ptrdiff_t)p * BLOCK);
         }
 }
 
@@ -221,22 +248,21 @@ static rij_status winograd_piece(void *job, int index, int worker)
     const int some = RJ_MIN(g->some, g->n * all - first);
     const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK,
                     out = (ptrdiff_t)g->p * g->q * BLOCK;
-    rj_real *v = g->dev->scratch[worker], *m = v + POINTS * point_step(g, cb);
+    rj_real *v = g->dev->scratch[worker], *m = v + POINTS * v_step(g);
 
     for (int b = 0; b < cb; b++)
         for (int t = first; t < first + some; t++)
             place_to_points(g->x + (t / all * cb + b) * in, g->h, g->w,
-                            place_row(g, t) - g->pad, place_col(g, t) - g->pad,
-                            point_step(g, cb),
-                            v + b * g->place + (ptrdiff_t)(t - first) * BLOCK);
+                            place_row(g, t) - g->pad, place_col(g, t) - g->pad, g->form,
+                            v_step(g),
+                            v + ((ptrdiff_t)b * g->some + t - first) * g->pitch);
     for (int group = share * g->groups / g->shares;
          group < (share + 1) * g->groups / g->shares; group++) {
         points_product(g, group, some, v, m);
         for (int b = 0; b < g->blocks; b++)
             for (int t = first; t < first + some; t++)
-                place_from_points(g, m + b * g->place + (ptrdiff_t)(t - first) * BLOCK,
-                                  point_step(g, g->blocks),
-                                  g->start + (group * g->blocks + b) * BLOCK,
+                place_from_points(g, m + ((ptrdiff_t)b * g->some + t - first) * BLOCK,
+                                  m_step(g), g->start + (group * g->blocks + b) * BLOCK,
                                   place_row(g, t), place_col(g, t),
                                   g->y + (t / all * kb + group * g->blocks + b) * out);
     }
@@ -252,13 +278,12 @@ static void winograd_pieces(struct winograd *g)
     const int wanted = RJ_MAX(28, RJ_MIN(84, 180000 / each));
 
     g->some = RJ_MIN(all, runs(wanted, tile_of) * tile_of);
-    g->place = (ptrdiff_t)g->some * BLOCK;
     g->shares = RJ_MIN(g->groups, runs(8, runs(all, g->some)));
 }
 
-static struct winograd winograd_new(const rj_conv *d, bool back)
+static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
 {
-    struct winograd g = {.n = d->n, .back = back};
+    struct winograd g = {.dev = dev, .n = d->n, .back = back, .form = form_of(dev)};
 
     g.c = back ? d->k : d->c;
     g.k = back ? d->c : d->k;
@@ -273,19 +298,22 @@ static struct winograd winograd_new(const rj_conv *d, bool back)
     g.across = runs(g.q, QUAD);
     g.blocks = best_blocks(blocks_of(g.k), 84);
     g.groups = blocks_of(g.k) / g.blocks;
+    g.pitch = g.form == PAIRED ? BLOCK / 2 : BLOCK;
     winograd_pieces(&g);
     return g;
 }
 
 /* Whether the detour pays, by the operations of one place: products, points to and from,
  * and its part of U; in vectors of 16. */
-static bool winograd_pays(const rj_conv *d, bool back)
+static bool winograd_pays(rj_device *dev, const rj_conv *d, bool back)
 {
+    const double each = dev->precision == RJ_BF16 ? 0.5 : 1; // of a multiplication
     const double c = back ? d->k : d->c, k = back ? d->c : d->k;
     const int p = back ? d->h : d->p, q = back ? d->w : d->q;
     const double places = (double)d->n * runs(p, QUAD) * runs(q, QUAD);
-    const double direct = 9.0 / 16 * c * k * d->n * p * q;
-    const double detour = places * (36.0 / 16 * c * k + 14 * c + 14 * k) + 24 * c * k;
+    const double direct = each * 9.0 / 16 * c * k * d->n * p * q;
+    const double detour =
+        places * (each * 36.0 / 16 * c * k + 14 * c + 14 * k) + 24 * c * k;
 
     return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
            detour < 0.9 * direct;
@@ -294,12 +322,11 @@ static bool winograd_pays(const rj_conv *d, bool back)
 static rij_status run_winograd(struct winograd *g)
 {
     const int cb = blocks_of(g->c), kb = blocks_of(g->k);
-    const ptrdiff_t points = POINTS * (point_step(g, cb) + point_step(g, g->blocks));
+    const ptrdiff_t points = POINTS * (v_step(g) + m_step(g));
 
     RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
-    RJ_TRY(rj_device_shared(g->dev,
-                            (size_t)(kb * BLOCK + g->groups * POINTS * window_step(g)) *
-                                sizeof(rj_real)));
+    RJ_TRY(rj_device_shared(
+        g->dev, (size_t)(kb * BLOCK + g->groups * POINTS * u_step(g)) * sizeof(rj_real)));
     g->start = g->dev->shared;
     g->packed = g->start + (ptrdiff_t)kb * BLOCK;
     for (int i = 0; i < kb * BLOCK; i++)

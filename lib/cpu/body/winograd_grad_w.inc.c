@@ -9,7 +9,8 @@
  *     V [point][block of c][place][16],    W [point][block of k][place][16]
  *
  * then each of the 36 products adds its places to sum [block of k][block of c][point]
- * [16 c][16 k]. Chunks and pieces depend on the shape alone, and so do the sums. */
+ * [16 c][16 k]. Chunks and pieces depend on the shape alone, and so do the sums. In pairs
+ * a number holds one channel of two places. */
 
 struct winograd_w {
     struct winograd g; /* of the forward convolution; g.some: places of a chunk */
@@ -17,6 +18,8 @@ struct winograd_w {
     rj_real *v, *w, *sum, *dw;
     int first, some; /* the chunk */
     int shares;      /* pieces of a product */
+    ptrdiff_t place, v_step,
+        w_step; /* from a block to the next, from a point to the next */
 };
 
 enum {
@@ -72,27 +75,48 @@ static void quad_to_points(const rj_real *plane, int p, int q, int i, int j,
     }
 }
 
+/* The points of place i of the chunk, exact, BLOCK apart: of block b of x's channels, or
+ * past those of dy's. Zeros past the chunk. */
+static void chunk_points(const struct winograd_w *j, int b, int i, rj_real *out)
+{
+    const struct winograd *g = &j->g;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
+    const int t = j->first + i, n = t / all, row = place_row(g, t), col = place_col(g, t);
+
+    if (i >= j->some)
+        memset(out, 0, POINTS * BLOCK * sizeof *out);
+    else if (b < cb)
+        place_to_points(g->x + ((ptrdiff_t)n * cb + b) * g->h * g->w * BLOCK, g->h, g->w,
+                        row - g->pad, col - g->pad, EXACT, BLOCK, out);
+    else
+        quad_to_points(j->dy + ((ptrdiff_t)n * kb + b - cb) * g->p * g->q * BLOCK, g->p,
+                       g->q, row, col, BLOCK, out);
+}
+
 /* Lay out the points of some places: of a block of c of x, or of a block of k of dy. */
 static rij_status points_piece(void *job, int index, int worker)
 {
     const struct winograd_w *j = job;
-    const struct winograd *g = &j->g;
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
-    const int block = index % (cb + kb), from = index / (cb + kb) * PLACES;
-    const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK,
-                    out = (ptrdiff_t)g->p * g->q * BLOCK;
+    const int cb = blocks_of(j->g.c), both = cb + blocks_of(j->g.k), b = index % both;
+    const int from = index / both * PLACES, end = RJ_MIN(from + PLACES, j->some);
+    const enum form form = j->g.form;
+    const int deep = form == PAIRED ? 2 : 1;
+    const ptrdiff_t step = b < cb ? j->v_step : j->w_step;
+    rj_real *to = b < cb ? j->v + b * j->place : j->w + (b - cb) * j->place;
+    rj_real part[2][POINTS * BLOCK];
 
-    for (int i = from; i < RJ_MIN(from + PLACES, j->some); i++) {
-        const int t = j->first + i, n = t / all, row = place_row(g, t),
-                  col = place_col(g, t);
-        if (block < cb)
-            place_to_points(g->x + ((ptrdiff_t)n * cb + block) * in, g->h, g->w,
-                            row - g->pad, col - g->pad, point_step(g, cb),
-                            j->v + block * g->place + (ptrdiff_t)i * BLOCK);
-        else
-            quad_to_points(j->dy + ((ptrdiff_t)n * kb + block - cb) * out, g->p, g->q,
-                           row, col, point_step(g, kb),
-                           j->w + (block - cb) * g->place + (ptrdiff_t)i * BLOCK);
+    for (int i = from; i < end; i += deep) {
+        rj_real *at = to + (ptrdiff_t)i / deep * BLOCK;
+        for (int k = 0; k < deep; k++)
+            chunk_points(j, b, i + k, part[k]);
+        for (int k = 0; k < POINTS; k++)
+            for (int v = 0; v < BLOCK; v += LANES) {
+                const vec p = load(part[0] + k * BLOCK + v);
+                store(at + k * step + v, form == EXACT ? p
+                                         : form == ROUNDED
+                                             ? rounded(p)
+                                             : paired(p, load(part[1] + k * BLOCK + v)));
+            }
     }
     (void)worker;
     return RIJ_OK;
@@ -105,21 +129,22 @@ static rij_status point_sums_piece(void *job, int index, int worker)
     const struct winograd *g = &j->g;
     const int cb = blocks_of(g->c), kb = blocks_of(g->k);
     const int share = index % j->shares, point = index / j->shares;
-    const struct pull s = {.rows = 1, .cols = j->some};
+    const bool pairs = g->form == PAIRED;
+    const struct pull s = {.rows = 1, .cols = pairs ? runs(j->some, 2) : j->some};
 
     for (int k = share * kb / j->shares; k < (share + 1) * kb / j->shares; k++)
         for (int b = 0; b < cb; b++) {
             const int channels = RJ_MIN(BLOCK, g->c - b * BLOCK);
             const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
-            const rj_real *v = j->v + point * point_step(g, cb) + b * g->place,
-                          *w = j->w + point * point_step(g, kb) + k * g->place;
+            const rj_real *v = j->v + point * j->v_step + b * j->place,
+                          *w = j->w + point * j->w_step + k * j->place;
             rj_real *sum =
                 j->sum + (((ptrdiff_t)k * cb + b) * POINTS + point) * POINT_SUMS;
             for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
                 sum[i] = 0;
             for (int i = 0; i < n; i++) {
                 const int c = i * channels / n, some = (i + 1) * channels / n - c;
-                pulls[some - 1](&s, v + c, w, sum + c * BLOCK);
+                pulls[pairs][some - 1](&s, v + c, w, sum + c * BLOCK);
             }
         }
     (void)worker;
@@ -158,12 +183,14 @@ static rij_status window_sums_piece(void *job, int index, int worker)
 }
 
 /* As winograd_pays(), with points of both sides going through memory. */
-static bool winograd_w_pays(const rj_conv *d)
+static bool winograd_w_pays(rj_device *dev, const rj_conv *d)
 {
+    const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
     const double c = d->c, k = d->k;
     const double places = (double)d->n * runs(d->p, QUAD) * runs(d->q, QUAD);
     const double direct = 9.0 / 16 * c * k * d->n * d->p * d->q;
-    const double detour = places * (36.0 / 16 * c * k + 40 * c + 40 * k) + 35 * c * k;
+    const double detour =
+        places * (each * 36.0 / 16 * c * k + 40 * c + 40 * k) + 35 * c * k;
 
     return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
            detour < 0.9 * direct;
@@ -172,26 +199,26 @@ static bool winograd_w_pays(const rj_conv *d)
 static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real *x,
                                  const rj_real *dy, rj_real *dw)
 {
-    struct winograd_w j = {.g = winograd_new(d, false), .dy = dy, .dw = dw};
+    struct winograd_w j = {.g = winograd_new(dev, d, false), .dy = dy, .dw = dw};
     struct winograd *g = &j.g;
     const int cb = blocks_of(g->c), kb = blocks_of(g->k),
               all = d->n * g->down * g->across;
     const ptrdiff_t each = (ptrdiff_t)POINTS * BLOCK * (cb + kb);
     const int chunks = runs(all, (int)RJ_MAX(PLACES, 3000000 / each)); // 12 MB of float
     const ptrdiff_t sums = (ptrdiff_t)POINTS * POINT_SUMS * cb * kb;
-    ptrdiff_t v, w;
+    const int deep = g->form == PAIRED ? 2 : 1;
 
-    g->dev = dev;
     g->x = x;
-    g->some = runs(all, chunks);
-    g->place = (ptrdiff_t)g->some * BLOCK;
-    v = POINTS * point_step(g, cb);
-    w = POINTS * point_step(g, kb);
+    g->some = runs(runs(all, chunks), deep) * deep;
+    j.place = (ptrdiff_t)g->some / deep * BLOCK;
+    j.v_step = (cb * j.place) | BLOCK;
+    j.w_step = (kb * j.place) | BLOCK;
     j.shares = RJ_MIN(4, kb);
-    RJ_TRY(rj_device_shared(dev, (size_t)(v + w + sums) * sizeof(rj_real)));
+    RJ_TRY(rj_device_shared(dev, (size_t)(POINTS * (j.v_step + j.w_step) + sums) *
+                                     sizeof(rj_real)));
     j.v = dev->shared;
-    j.w = j.v + v;
-    j.sum = j.w + w;
+    j.w = j.v + POINTS * j.v_step;
+    j.sum = j.w + POINTS * j.w_step;
     for (j.first = 0; j.first < all; j.first += g->some) {
         j.some = RJ_MIN(g->some, all - j.first);
         RJ_TRY(rj_parallel_for(dev->pool, runs(j.some, PLACES) * (cb + kb), points_piece,
