@@ -278,6 +278,25 @@ START_TEST(every_piece_runs_once_on_any_number_of_threads)
 }
 END_TEST
 
+START_TEST(jobs_in_a_row_never_mix)
+{
+    for (int threads = 2; threads <= 5; threads++) {
+        rj_pool *pool;
+
+        OK(rj_pool_new(threads, &pool));
+        for (int round = 0; round < 4000; round++) {
+            const int n = 1 + round * 7 % PIECES;
+            tally t = {.fail_from = n, .workers = threads}; // gone when the round ends
+
+            OK(rj_parallel_for(pool, n, count_piece, &t));
+            for (int i = 0; i < PIECES; i++)
+                ck_assert_int_eq(t.done[i], i < n);
+        }
+        rj_pool_free(pool);
+    }
+}
+END_TEST
+
 START_TEST(the_lowest_failing_piece_speaks_for_all)
 {
     for (int threads = 1; threads <= 4; threads++) {
@@ -454,7 +473,7 @@ SUITE(base, 60, a_message_is_one_line_of_at_most_255_bytes,
       a_random_number_depends_on_seed_stream_and_index_alone,
       random_numbers_have_the_moments_they_should, a_shuffle_is_a_permutation,
       a_hash_changes_with_every_bit_and_with_its_seed,
-      every_piece_runs_once_on_any_number_of_threads,
+      every_piece_runs_once_on_any_number_of_threads, jobs_in_a_row_never_mix,
       the_lowest_failing_piece_speaks_for_all, two_threads_share_a_pool,
       a_pool_that_cannot_be_made_leaves_nothing,
       a_file_is_replaced_as_a_whole_and_read_up_to_a_limit,
