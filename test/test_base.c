@@ -119,6 +119,7 @@ START_TEST(an_arena_allocates_nothing_after_its_first_round)
         rj_arena_reset(&arena);
     }
     ck_assert_int_eq(rj_memory_fail_at(0), 0);
+    ck_assert_int_eq(*(unsigned char *)rj_arena_take_raw(&arena, 1, 1), 0xff);
     ck_assert_ptr_null(rj_arena_take(&arena, SIZE_MAX / 2, 4));
     rj_memory_fail_at(1);
     ck_assert_ptr_null(rj_arena_take(&arena, 1, 100000000));

@@ -80,6 +80,9 @@ typedef struct rj_arena {
 
 /* n things of `each` bytes, zeroed, 64-byte aligned; NULL when memory ran out. */
 void *rj_arena_take(rj_arena *arena, size_t n, size_t each);
+/* The same holding whatever lay there: for what is written as a whole before it is read.
+ */
+void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each);
 void rj_arena_reset(rj_arena *arena);
 void rj_arena_free(rj_arena *arena);
 

@@ -114,7 +114,7 @@ static rj_block *block_new(rj_arena *arena, size_t size)
     return block;
 }
 
-void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
+void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each)
 {
     const size_t bytes = bytes_of(n, each);
     rj_block *block = arena->first;
@@ -130,7 +130,14 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
     block->used += bytes;
     arena->total += bytes;
     arena->peak = RJ_MAX(arena->peak, arena->total);
-    return memset(memory, 0, bytes);
+    return memory;
+}
+
+void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
+{
+    void *const memory = rj_arena_take_raw(arena, n, each);
+
+    return memory ? memset(memory, 0, n * each) : NULL;
 }
 
 /* Several blocks become one that holds all: the next round then takes from it alone. If
