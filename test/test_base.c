@@ -100,6 +100,23 @@ static void use(rj_arena *arena)
     }
 }
 
+START_TEST(live_bytes_and_their_peak_are_known)
+{
+    const size_t before = rj_memory_bytes();
+    void *a = rj_alloc(1000, 100), *b = rj_alloc(1, 5000000);
+
+    ck_assert_uint_ge(rj_memory_bytes() - before, 5100000);
+    ck_assert_uint_lt(rj_memory_bytes() - before, 5100000 + (4 << 20)); // huge pages
+    rj_free(b);
+    ck_assert_uint_lt(rj_memory_bytes() - before, 110000);
+    ck_assert_uint_ge(rj_memory_peak() - before, 5100000);
+    ck_assert_uint_eq(rj_memory_peak(), rj_memory_bytes()); // since the call before
+    rj_free(a);
+    rj_free(NULL);
+    ck_assert_uint_eq(rj_memory_bytes(), before);
+}
+END_TEST
+
 START_TEST(an_arena_allocates_nothing_after_its_first_round)
 {
     const long live = rj_memory_live();
@@ -468,7 +485,7 @@ END_TEST
 
 SUITE(base, 60, a_message_is_one_line_of_at_most_255_bytes,
       allocations_are_zeroed_aligned_counted_and_can_be_made_to_fail,
-      a_growing_array_keeps_what_it_holds,
+      a_growing_array_keeps_what_it_holds, live_bytes_and_their_peak_are_known,
       an_arena_allocates_nothing_after_its_first_round,
       philox_gives_the_published_answers,
       a_random_number_depends_on_seed_stream_and_index_alone,

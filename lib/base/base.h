@@ -62,6 +62,10 @@ rij_status rj_grow(void **array, int *room, int need, size_t each);
 long rj_memory_fail_at(long n);
 /* Allocations not freed yet, for leak tests. */
 long rj_memory_live(void);
+/* Bytes that these take in the heap, and the most they took since the last call; the
+ * process has more: code, stacks, what other libraries ask for. */
+size_t rj_memory_bytes(void);
+size_t rj_memory_peak(void);
 
 /* An arena hands out memory that lives until the next reset. It grows by blocks on
  * first use; reset merges them into one, so a repeated job allocates nothing. Blocks of
