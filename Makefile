@@ -4,6 +4,8 @@
 #   make demo                   the whole story on real photographs: PHOTOS=dir, your own;
 #                               DEMO=short, two minutes of it
 #   make test                   the tests; K=name runs one suite
+#   make bench                  how fast it is here; QUICK=1: fewer cases
+#   make bench-peers            the same work by other programs, and the ratios
 #   make SAN=address test       tests under a sanitizer (address, undefined, thread)
 #   make REAL=double test       tests in double precision (the gradient checks)
 #   make V=1                    print every command
@@ -49,15 +51,18 @@ OBJ := $(SRC:%.c=$(B)/%.o)
 A   := $(B)/librealjudge.a
 SO  := $(B)/librealjudge.so.$(VERSION)
 EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
-FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch]))
+FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch] bench/*.[ch]))
 TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
+BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode)
+BENCHOBJ := $(addprefix $(B)/bench/,bench.o bench_net.o bench_peak.o)
+KERNELOBJ := $(B)/bench/bench_stream.o
 
 # Quiet unless V=1: what is made, not how.
 Q = $(if $(V),,@)
 say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 .PHONY: all lib examples test run-test check-house install uninstall clean help format setup \
-	demo run-demo docs dist deps
+	demo run-demo docs dist deps bench bench-peers run-bench-peers
 all: lib examples ## library and examples
 lib: $(A) $(SO) ## the static and the shared library
 	@mkdir -p build && ln -sfn $(KEY) build/now
@@ -86,7 +91,7 @@ $(B)/%.o: %.c Makefile | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
--include $(OBJ:.o=.d) $(TESTOBJ:.o=.d) $(EXAMPLES:=.d)
+-include $(OBJ:.o=.d) $(TESTOBJ:.o=.d) $(EXAMPLES:=.d) $(BENCHOBJ:.o=.d) $(KERNELOBJ:.o=.d) $(BENCHES:=.d)
 
 # The fast kernels are compiled once per instruction set; cpu/isa.c picks at run time.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
@@ -111,6 +116,27 @@ run-test: lib examples $(B)/test/test
 	$(B)/test/test $(if $(K),-k $(K))
 run-demo: lib examples
 	@PHOTOS='$(PHOTOS)' DEMO='$(DEMO)' sh examples/demo.sh $(B)/examples/demo
+
+# Benchmarks see the layers, like tests; the peak of the machine is of fused
+# multiply-adds.
+$(BENCHOBJ) $(KERNELOBJ) $(BENCHES:=.o): EXTRA_CFLAGS = -Ibench \
+    $(if $(shell grep -w RJ_BF16 lib/device/device.h),-DBENCH_BF16)
+$(B)/bench/bench_peak.o: EXTRA_CFLAGS = -Ibench -ffp-contract=fast
+$(BENCHES): %: %.o $(BENCHOBJ) $(A)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+$(B)/bench/bench_kernel: $(KERNELOBJ)
+.SECONDARY: $(BENCHES:=.o)
+bench: lib $(BENCHES) ## how fast kernels, training, prediction, decoding are; QUICK=1
+	@$(B)/bench/bench_kernel $(if $(QUICK),--quick)
+	@for net in small resnet18; do $(B)/bench/bench_train --net $$net --steps 5 || exit 1; done
+	@for net in small resnet18; do $(B)/bench/bench_predict --net $$net || exit 1; done
+	@$(B)/bench/bench_decode
+bench-peers: ## PyTorch and ONNX Runtime at the same work; QUICK=1, ROUNDS=n
+	@CC='$(CC)' PKG='$(PKG)' .ci/setup bench
+	@$(MAKE) --no-print-directory run-bench-peers
+run-bench-peers: lib $(BENCHES)
+	@QUICK='$(QUICK)' ROUNDS='$(ROUNDS)' build/bench/venv/bin/python bench/peers/compare.py $(B)/bench
 check-house: lib $(B)/test/test ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad

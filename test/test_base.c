@@ -100,6 +100,23 @@ static void use(rj_arena *arena)
     }
 }
 
+START_TEST(live_bytes_and_their_peak_are_known)
+{
+    const size_t before = rj_memory_bytes();
+    void *a = rj_alloc(1000, 100), *b = rj_alloc(1, 5000000);
+
+    ck_assert_uint_ge(rj_memory_bytes() - before, 5100000);
+    ck_assert_uint_lt(rj_memory_bytes() - before, 5100000 + (4 << 20)); // huge pages
+    rj_free(b);
+    ck_assert_uint_lt(rj_memory_bytes() - before, 110000);
+    ck_assert_uint_ge(rj_memory_peak() - before, 5100000);
+    ck_assert_uint_eq(rj_memory_peak(), rj_memory_bytes()); // since the call before
+    rj_free(a);
+    rj_free(NULL);
+    ck_assert_uint_eq(rj_memory_bytes(), before);
+}
+END_TEST
+
 START_TEST(an_arena_allocates_nothing_after_its_first_round)
 {
     const long live = rj_memory_live();
@@ -119,6 +136,7 @@ START_TEST(an_arena_allocates_nothing_after_its_first_round)
         rj_arena_reset(&arena);
     }
     ck_assert_int_eq(rj_memory_fail_at(0), 0);
+    ck_assert_int_eq(*(unsigned char *)rj_arena_take_raw(&arena, 1, 1), 0xff);
     ck_assert_ptr_null(rj_arena_take(&arena, SIZE_MAX / 2, 4));
     rj_memory_fail_at(1);
     ck_assert_ptr_null(rj_arena_take(&arena, 1, 100000000));
@@ -275,6 +293,25 @@ START_TEST(every_piece_runs_once_on_any_number_of_threads)
         rj_pool_free(pool);
     }
     rj_pool_free(NULL);
+}
+END_TEST
+
+START_TEST(jobs_in_a_row_never_mix)
+{
+    for (int threads = 2; threads <= 5; threads++) {
+        rj_pool *pool;
+
+        OK(rj_pool_new(threads, &pool));
+        for (int round = 0; round < 4000; round++) {
+            const int n = 1 + round * 7 % PIECES;
+            tally t = {.fail_from = n, .workers = threads}; // gone when the round ends
+
+            OK(rj_parallel_for(pool, n, count_piece, &t));
+            for (int i = 0; i < PIECES; i++)
+                ck_assert_int_eq(t.done[i], i < n);
+        }
+        rj_pool_free(pool);
+    }
 }
 END_TEST
 
@@ -448,13 +485,13 @@ END_TEST
 
 SUITE(base, 60, a_message_is_one_line_of_at_most_255_bytes,
       allocations_are_zeroed_aligned_counted_and_can_be_made_to_fail,
-      a_growing_array_keeps_what_it_holds,
+      a_growing_array_keeps_what_it_holds, live_bytes_and_their_peak_are_known,
       an_arena_allocates_nothing_after_its_first_round,
       philox_gives_the_published_answers,
       a_random_number_depends_on_seed_stream_and_index_alone,
       random_numbers_have_the_moments_they_should, a_shuffle_is_a_permutation,
       a_hash_changes_with_every_bit_and_with_its_seed,
-      every_piece_runs_once_on_any_number_of_threads,
+      every_piece_runs_once_on_any_number_of_threads, jobs_in_a_row_never_mix,
       the_lowest_failing_piece_speaks_for_all, two_threads_share_a_pool,
       a_pool_that_cannot_be_made_leaves_nothing,
       a_file_is_replaced_as_a_whole_and_read_up_to_a_limit,

@@ -3,6 +3,7 @@
 #include "api_place.h"
 #include "net/net.h"
 #include <math.h>
+#include <sys/resource.h>
 
 enum { IMAGES = 32, SIDE = 32 };
 
@@ -62,6 +63,55 @@ START_TEST(training_overfits_32_images)
     rj_tape_free(&tape);
     rj_pool_free(pool);
     rj_free(planar);
+}
+END_TEST
+
+/* Pages that the process has been given so far. */
+static long pages(void)
+{
+    struct rusage use;
+
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &use), 0);
+    return use.ru_minflt + use.ru_majflt;
+}
+
+/* Steps 1 and 2 find out what is needed and lay it into one block; a later step takes no
+ * memory and touches no page for the first time. */
+static void check_steps(const char *encoder, const char *front)
+{
+    rj_net_config config = {.embedding = 16};
+    float *planar = rj_alloc(IMAGES * 3 * SIDE * SIDE, sizeof *planar);
+    rj_real label[IMAGES];
+    rj_tape tape = {0};
+    rj_pool *pool;
+    rj_net *net;
+    long before;
+
+    snprintf(config.encoder, sizeof config.encoder, "%s", encoder);
+    snprintf(config.front, sizeof config.front, "%s", front);
+    OK(rj_pool_new(2, &pool));
+    OK(rj_device_open("cpu", pool, &tape.dev));
+    OK(rj_net_new(tape.dev, &config, 1, true, &net));
+    draw(planar, label);
+    for (int64_t t = 1; t <= 2; t++)
+        fit_step(net, &tape, planar, label, t);
+    rj_memory_fail_at(0);
+    before = pages();
+    for (int64_t t = 3; t <= 5; t++)
+        fit_step(net, &tape, planar, label, t);
+    ck_assert_msg(pages() == before, "%s: %ld new pages", encoder, pages() - before);
+    ck_assert_msg(rj_memory_fail_at(0) == 0, "%s: memory was taken", encoder);
+    rj_net_free(net);
+    rj_device_close(tape.dev);
+    rj_tape_free(&tape);
+    rj_pool_free(pool);
+    rj_free(planar);
+}
+
+START_TEST(from_the_third_step_on_no_memory_is_taken_and_no_page_is_new)
+{
+    check_steps("small", "haar");
+    check_steps("resnet18", "raw");
 }
 END_TEST
 
@@ -170,6 +220,7 @@ START_TEST(every_option_that_results_are_compared_by_trains)
 END_TEST
 
 SUITE(training, 400, training_overfits_32_images,
+      from_the_third_step_on_no_memory_is_taken_and_no_page_is_new,
       both_stages_learn_a_mark_that_fakes_carry,
       the_same_seed_gives_the_same_file_for_1_2_and_4_threads,
       every_option_that_results_are_compared_by_trains)

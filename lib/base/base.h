@@ -62,6 +62,10 @@ rij_status rj_grow(void **array, int *room, int need, size_t each);
 long rj_memory_fail_at(long n);
 /* Allocations not freed yet, for leak tests. */
 long rj_memory_live(void);
+/* Bytes that these take in the heap, and the most they took since the last call; the
+ * process has more: code, stacks, what other libraries ask for. */
+size_t rj_memory_bytes(void);
+size_t rj_memory_peak(void);
 
 /* An arena hands out memory that lives until the next reset. It grows by blocks on
  * first use; reset merges them into one, so a repeated job allocates nothing. Blocks of
@@ -80,6 +84,9 @@ typedef struct rj_arena {
 
 /* n things of `each` bytes, zeroed, 64-byte aligned; NULL when memory ran out. */
 void *rj_arena_take(rj_arena *arena, size_t n, size_t each);
+/* The same holding whatever lay there: for what is written as a whole before it is read.
+ */
+void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each);
 void rj_arena_reset(rj_arena *arena);
 void rj_arena_free(rj_arena *arena);
 

@@ -1,6 +1,7 @@
 /* memory.c: the only file that asks the system for memory. Every allocation is counted
  * and can be made to fail, so that tests can walk through each of them. */
 #include "base/base.h"
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@ enum { ALIGN = 64, HUGE_BYTES = 2 << 20, SMALLEST_BLOCK = 64 << 10 };
 // For tests only: how many allocations until one fails, how many were made, how many
 // live.
 static atomic_long until_failure, made, live;
+static atomic_size_t bytes_live, bytes_peak;
 
 /* Is this the allocation that has to fail? */
 static bool refused(void)
@@ -30,6 +32,17 @@ static size_t bytes_of(size_t n, size_t each)
     return RJ_MAX((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1), (size_t)ALIGN);
 }
 
+static void count_in(void *memory)
+{
+    const size_t size = malloc_usable_size(memory);
+    const size_t now = atomic_fetch_add(&bytes_live, size) + size;
+    size_t peak = atomic_load(&bytes_peak);
+
+    atomic_fetch_add(&live, 1);
+    while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now))
+        ;
+}
+
 void *rj_alloc(size_t n, size_t each)
 {
     const size_t bytes = bytes_of(n, each);
@@ -47,14 +60,16 @@ void *rj_alloc(size_t n, size_t each)
     }
     if (!memory)
         return NULL;
-    atomic_fetch_add(&live, 1);
+    count_in(memory);
     return memset(memory, 0, bytes);
 }
 
 void rj_free(void *memory)
 {
-    if (memory)
+    if (memory) {
         atomic_fetch_sub(&live, 1);
+        atomic_fetch_sub(&bytes_live, malloc_usable_size(memory));
+    }
     free(memory);
 }
 
@@ -99,6 +114,16 @@ long rj_memory_live(void)
     return atomic_load(&live);
 }
 
+size_t rj_memory_bytes(void)
+{
+    return atomic_load(&bytes_live);
+}
+
+size_t rj_memory_peak(void)
+{
+    return atomic_exchange(&bytes_peak, atomic_load(&bytes_live));
+}
+
 /* A new newest block with room for at least `size` bytes. */
 static rj_block *block_new(rj_arena *arena, size_t size)
 {
@@ -114,7 +139,7 @@ static rj_block *block_new(rj_arena *arena, size_t size)
     return block;
 }
 
-void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
+void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each)
 {
     const size_t bytes = bytes_of(n, each);
     rj_block *block = arena->first;
@@ -130,7 +155,14 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
     block->used += bytes;
     arena->total += bytes;
     arena->peak = RJ_MAX(arena->peak, arena->total);
-    return memset(memory, 0, bytes);
+    return memory;
+}
+
+void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
+{
+    void *const memory = rj_arena_take_raw(arena, n, each);
+
+    return memory ? memset(memory, 0, n * each) : NULL;
 }
 
 /* Several blocks become one that holds all: the next round then takes from it alone. If

@@ -1,31 +1,45 @@
-/* pool.c: threads that take the pieces of one job at a time. A worker that has just
- * worked spins for some microseconds before it sleeps, so jobs in a row start at once
- * and an idle pool burns nothing. */
+/* pool.c: threads that take the pieces of one job at a time.
+ *
+ * `left` counts the pieces that nobody has taken; taking one is counting it down, and
+ * the piece is number n - left of the job that is there at that moment. What the job is
+ * gets read after a piece was taken: the caller then waits for that piece, so the job
+ * stays. A worker that comes late finds nothing left, touches nothing, and nobody waits
+ * for it; one that comes so late that the next job is there takes a piece of that one.
+ *
+ * Threads that have just worked spin for some microseconds before they sleep. So jobs in
+ * a row need no lock and no call of the system, and an idle pool burns nothing. */
 #include "base/base.h"
 #include <pthread.h>
 #include <unistd.h>
 
-enum { SPINS = 4000 };
+enum { LINE = 64, SPINS_PER_LOOK = 32 }; /* bytes that processors exchange at once */
+static const double spin_s = 60e-6;
 
 struct rj_pool {
     int threads;
     pthread_t *thread; /* threads - 1 of them; the caller is the last */
     int started;
     pthread_mutex_t busy; /* held by the thread whose job this is */
-    pthread_mutex_t lock; /* guards sleeping and waking */
-    pthread_cond_t wake, idle;
-    atomic_uint turn;  /* number of the job */
-    atomic_int active; /* workers inside the job */
-    atomic_bool stop;
-    /* the job: written before `turn` moves */
+    /* the job: written before `left`, read by whoever took a piece */
     rj_piece piece;
     void *job;
     int n;
-    atomic_int next;
     pthread_mutex_t failing; /* guards the three below */
     int failed_index;
     rij_status failed;
     char message[256];
+    pthread_mutex_t lock; /* guards falling asleep, and the two below */
+    pthread_cond_t wake, idle;
+    unsigned wakes;
+    /* every pair below: one thread writes its own, then reads the other's, in one order
+     * for all, so one of two always notices: left or stop against sleepers, done against
+     * waiting */
+    atomic_int sleepers; /* workers that sleep or are about to */
+    atomic_bool waiting; /* the caller sleeps or is about to */
+    atomic_bool stop;
+    _Alignas(LINE) atomic_int left;
+    _Alignas(LINE) atomic_int done; /* pieces that workers have finished */
+    char rest[LINE - sizeof(atomic_int)];
 };
 
 /* Tell the processor that this is a spin loop, where it has a word for that. */
@@ -33,6 +47,8 @@ static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
 #endif
 }
 
@@ -54,31 +70,62 @@ static void keep_failure(rj_pool *p, int index, rij_status status)
     pthread_mutex_unlock(&p->failing);
 }
 
-/* Take pieces until none is left. All run, even after a failure, so that which failure
- * is the lowest does not depend on timing. */
-static void take_pieces(rj_pool *p, int worker)
+/* Take pieces until none is left; returns how many. All run, even after a failure, so
+ * that which failure is the lowest does not depend on timing. */
+static int take_pieces(rj_pool *p, int worker)
 {
-    for (int i = atomic_fetch_add(&p->next, 1); i < p->n;
-         i = atomic_fetch_add(&p->next, 1)) {
-        const rij_status status = p->piece(p->job, i, worker);
+    int taken = 0;
+
+    for (int left = atomic_fetch_sub(&p->left, 1); left > 0;
+         left = atomic_fetch_sub(&p->left, 1)) {
+        const int index = p->n - left;
+        const rij_status status = p->piece(p->job, index, worker);
+
         if (status != RIJ_OK)
-            keep_failure(p, i, status);
+            keep_failure(p, index, status);
+        taken++;
     }
+    return taken;
 }
 
-/* Wait until the turn is no longer `seen`; false when the pool stops. */
-static bool wait_for_turn(rj_pool *p, unsigned seen)
+/* ---- a worker --------------------------------------------------------------------- */
+
+/* Is there anything to do? */
+static bool called(rj_pool *p)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&p->turn) != seen)
-            return !atomic_load(&p->stop);
-        relax();
-    }
+    return atomic_load(&p->left) > 0 || atomic_load(&p->stop);
+}
+
+/* Sleep until somebody calls, or briefly. */
+static void sleep_until_called(rj_pool *p)
+{
+    unsigned seen;
+
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->turn) == seen)
+    atomic_fetch_add(&p->sleepers, 1);
+    seen = p->wakes;
+    while (p->wakes == seen && !called(p))
         pthread_cond_wait(&p->wake, &p->lock);
+    if (p->wakes == seen) // else the one who called has counted this one out
+        atomic_fetch_sub(&p->sleepers, 1);
     pthread_mutex_unlock(&p->lock);
-    return !atomic_load(&p->stop);
+}
+
+/* True as soon as there may be a piece to take; false when the pool stops. Called without
+ * luck, for the others were faster, a worker spins again before it sleeps again. */
+static bool wait_for_work(rj_pool *p)
+{
+    for (;; sleep_until_called(p)) {
+        const double until = rj_now_s() + spin_s;
+
+        do {
+            for (int i = 0; i < SPINS_PER_LOOK; i++) {
+                if (called(p))
+                    return !atomic_load(&p->stop);
+                relax();
+            }
+        } while (rj_now_s() < until);
+    }
 }
 
 static void *work(void *argument)
@@ -86,13 +133,15 @@ static void *work(void *argument)
     struct seat *seat = argument;
     rj_pool *p = seat->pool;
     const int worker = seat->worker;
-    unsigned seen = 0;
 
     rj_free(seat);
-    while (wait_for_turn(p, seen)) {
-        seen++;
-        take_pieces(p, worker);
-        if (atomic_fetch_sub(&p->active, 1) == 1) {
+    while (wait_for_work(p)) {
+        const int taken = take_pieces(p, worker);
+
+        if (taken == 0)
+            continue;
+        atomic_fetch_add(&p->done, taken);
+        if (atomic_load(&p->waiting)) {
             pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->idle);
             pthread_mutex_unlock(&p->lock);
@@ -101,25 +150,36 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Let the workers see a new turn. */
-static void begin_turn(rj_pool *p)
+/* ---- the caller ------------------------------------------------------------------- */
+
+static void wake_sleepers(rj_pool *p)
 {
+    if (atomic_load(&p->sleepers) == 0)
+        return;
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add(&p->turn, 1);
+    p->wakes++;
+    atomic_store(&p->sleepers, 0);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void wait_until_idle(rj_pool *p)
+/* Until workers have finished the `n` pieces that they took. */
+static void wait_for_workers(rj_pool *p, int n)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&p->active) == 0)
-            return;
-        relax();
-    }
+    const double until = atomic_load(&p->done) == n ? 0 : rj_now_s() + spin_s;
+
+    do {
+        for (int i = 0; i < SPINS_PER_LOOK; i++) {
+            if (atomic_load(&p->done) == n)
+                return;
+            relax();
+        }
+    } while (rj_now_s() < until);
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->active) != 0)
+    atomic_store(&p->waiting, true);
+    while (atomic_load(&p->done) != n)
         pthread_cond_wait(&p->idle, &p->lock);
+    atomic_store(&p->waiting, false);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -151,11 +211,10 @@ rij_status rj_parallel_for(rj_pool *p, int n, rj_piece piece, void *job)
     p->n = n;
     p->failed_index = n;
     p->failed = RIJ_OK;
-    atomic_store(&p->next, 0);
-    atomic_store(&p->active, p->threads - 1);
-    begin_turn(p);
-    take_pieces(p, p->threads - 1);
-    wait_until_idle(p);
+    atomic_store_explicit(&p->done, 0, memory_order_relaxed);
+    atomic_store(&p->left, n);
+    wake_sleepers(p);
+    wait_for_workers(p, n - take_pieces(p, p->threads - 1));
     status = p->failed;
     if (status != RIJ_OK)
         rj_fail(status, "%s", p->message);
@@ -213,7 +272,7 @@ void rj_pool_free(rj_pool *p)
     if (!p)
         return;
     atomic_store(&p->stop, true);
-    begin_turn(p);
+    wake_sleepers(p);
     for (int i = 0; i < p->started; i++)
         pthread_join(p->thread[i], NULL);
     pthread_cond_destroy(&p->wake);

@@ -55,6 +55,7 @@ static rij_status backward(const rj_call *call)
 const rj_op rj_op_concat = {.name = "concat",
                             .inputs = RJ_MAX_IN,
                             .optional = ((1u << RJ_MAX_IN) - 1) & ~1u,
+                            .from_zero = true,
                             .shape = shape,
                             .forward = forward,
                             .backward = backward};

@@ -90,7 +90,7 @@ static rij_status forward(const rj_call *call)
     const rj_conv d = dims(call);
     const rj_picture y = rj_shape_dims(&call->out->shape);
 
-    // the tape's new tensor is zero, so adding is writing
+    // the output begins at zero, so adding is writing
     RJ_TRY(call->dev->k->conv2d_grad_x(call->dev, &d, call->in[0]->x, call->in[1]->x,
                                        call->out->x));
     return call->in[2] ? call->dev->k->bias(call->dev, &y, call->in[2]->x, call->out->x)
@@ -119,6 +119,7 @@ static rij_status backward(const rj_call *call)
 const rj_op rj_op_deconv2d = {.name = "deconv2d",
                               .inputs = 3,
                               .optional = 1u << 2,
+                              .from_zero = true,
                               .par_bytes = sizeof(rj_deconv2d_par),
                               .shape = shape,
                               .forward = forward,

@@ -49,6 +49,7 @@ static rij_status backward(const rj_call *call)
 
 const rj_op rj_op_rows = {.name = "rows",
                           .inputs = 1,
+                          .from_zero = true,
                           .par_bytes = sizeof(rj_rows_par),
                           .shape = shape,
                           .forward = forward,

@@ -34,8 +34,9 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
         c.par = memcpy(copy, par, op->par_bytes);
     }
     RJ_TRY(op->shape(&c, &shape, &saved));
-    RJ_TRY(rj_tensor_new(tape->dev, &tape->arena, &shape, wanted, &c.out));
-    c.saved = saved ? rj_arena_take(&tape->arena, saved, sizeof *c.saved) : NULL;
+    RJ_TRY((op->from_zero ? rj_tensor_new : rj_tensor_new_raw)(tape->dev, &tape->arena,
+                                                               &shape, wanted, &c.out));
+    c.saved = saved ? rj_arena_take_raw(&tape->arena, saved, sizeof *c.saved) : NULL;
     RJ_REQUIRE(c.saved || !saved, RIJ_E_MEMORY, "%s: no memory for %zu numbers", op->name,
                saved);
     RJ_TRY(op->forward(&c));

@@ -3,8 +3,8 @@
 #include "tensor/tensor.h"
 #include <string.h>
 
-rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
-                         bool gradient, rj_tensor **out)
+rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *shape,
+                             bool gradient, rj_tensor **out)
 {
     const size_t n = rj_storage(dev, shape);
     rj_tensor *t = rj_arena_take(arena, 1, sizeof *t);
@@ -12,7 +12,7 @@ rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
 
     RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
     t->shape = *shape;
-    t->x = rj_arena_take(arena, n, sizeof *t->x);
+    t->x = rj_arena_take_raw(arena, n, sizeof *t->x);
     t->g = gradient ? rj_arena_take(arena, n, sizeof *t->g) : NULL;
     RJ_REQUIRE(t->x && (t->g || !gradient), RIJ_E_MEMORY,
                "no memory for a tensor of shape %s", rj_shape_text(shape, text));
@@ -20,17 +20,36 @@ rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
     return RIJ_OK;
 }
 
+rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
+                         bool gradient, rj_tensor **out)
+{
+    RJ_TRY(rj_tensor_new_raw(dev, arena, shape, gradient, out));
+    memset((*out)->x, 0, rj_storage(dev, shape) * sizeof *(*out)->x);
+    return RIJ_OK;
+}
+
+/* float32 as rj_real: as it is, or a copy in the arena; NULL when memory ran out. */
+static const rj_real *as_real(rj_arena *arena, size_t n, const float *from)
+{
+    rj_real *to;
+
+    if (sizeof *to == sizeof *from)
+        return (const rj_real *)(const void *)from;
+    to = rj_arena_take_raw(arena, n, sizeof *to);
+    for (size_t i = 0; to && i < n; i++)
+        to[i] = from[i];
+    return to;
+}
+
 rij_status rj_tensor_from(rj_tape *tape, const rj_shape *shape, const float *planar,
                           rj_tensor **out)
 {
     const size_t n = rj_count(shape);
-    rj_real *host = rj_arena_take(&tape->arena, n, sizeof *host);
+    const rj_real *const host = as_real(&tape->arena, n, planar);
     rj_tensor *t;
 
     RJ_REQUIRE(host, RIJ_E_MEMORY, "no memory for %zu numbers", n);
-    for (size_t i = 0; i < n; i++)
-        host[i] = planar[i];
-    RJ_TRY(rj_tensor_new(tape->dev, &tape->arena, shape, false, &t));
+    RJ_TRY(rj_tensor_new_raw(tape->dev, &tape->arena, shape, false, &t));
     RJ_TRY(rj_tensor_write(tape->dev, t, host));
     *out = t;
     return RIJ_OK;

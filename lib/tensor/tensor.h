@@ -25,7 +25,7 @@ typedef struct rj_call {
     rj_device *dev;
     rj_tensor *in[RJ_MAX_IN]; /* optional ones may be NULL */
     rj_tensor *out;
-    rj_real *saved;  /* what forward keeps for backward */
+    rj_real *saved;  /* what forward keeps for backward; at first whatever lay there */
     const void *par; /* the tape's copy of the op's parameters */
 } rj_call;
 
@@ -34,6 +34,8 @@ typedef struct rj_op {
     const char *name;
     int inputs;        /* entries of in[] it reads */
     unsigned optional; /* bit i: in[i] may be NULL */
+    bool from_zero;    /* forward adds to its output, which is zero then; else it writes
+                          all of it, lanes past C too, whatever lay there */
     size_t par_bytes;  /* size of its parameters; 0: none */
     rij_status (*shape)(const rj_call *c, rj_shape *out, size_t *saved);
     rij_status (*forward)(const rj_call *c);
@@ -61,9 +63,12 @@ const char *rj_shape_text(const rj_shape *s, char *text);
 
 /* tensor.c: tensors that live on a tape until its reset, and ones that live in an arena
  */
-/* Values zero; with a gradient if asked. */
+/* Values zero; with a gradient, zero, if asked. */
 rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
                          bool gradient, rj_tensor **out);
+/* The same with values that are whatever lay there: for what is written at once. */
+rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *shape,
+                             bool gradient, rj_tensor **out);
 /* A plain constant or a picture made from planar host numbers (float32), on the tape. */
 rij_status rj_tensor_from(rj_tape *tape, const rj_shape *shape, const float *planar,
                           rj_tensor **out);
