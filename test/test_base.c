@@ -219,6 +219,37 @@ START_TEST(random_numbers_have_the_moments_they_should)
 }
 END_TEST
 
+/* The formula in double; float32 is held to 4 units of the radius's last place. */
+START_TEST(normal_numbers_in_bulk_have_the_same_bits_everywhere)
+{
+    enum { N = 4001 };
+    const double pi = 3.14159265358979323846;
+    rj_random r = rj_random_start(1, RJ_STREAM_TEST, 2), s;
+    float all[N], part[N];
+
+    r.index = ((uint64_t)1 << 33) - 101; // odd, and a block's number outgrows 32 bits
+    s = r;
+    rj_random_normals(&s, N, all);
+    ck_assert_uint_eq(s.index, r.index + (N + 1) / 2);
+    s = r;
+    for (int i = 0; i < N; i += 2 * (i % 50) + 2) // any even number at a time
+        rj_random_normals(&s, (size_t)RJ_MIN(N - i, 2 * (i % 50) + 2), part + i);
+    ck_assert_mem_eq(all, part, sizeof all);
+    for (int i = 0; i < N; i += 2) {
+        const uint64_t bits = rj_random_bits(&r);
+        const double u = (double)((bits >> 40) + 1) / 16777216;
+        const double v = (double)(bits & 0xffffff) / 16777216;
+        const double radius = sqrt(-2 * log(u)), near = radius * 4 * 0x1p-23;
+
+        ck_assert_double_le(fabs((double)all[i] - radius * cos(2 * pi * v)), near);
+        if (i + 1 < N)
+            ck_assert_double_le(fabs((double)all[i + 1] - radius * sin(2 * pi * v)),
+                                near);
+    }
+    ck_assert_uint_eq(rj_hash(all, sizeof all, 0), 18245876683103322488u);
+}
+END_TEST
+
 START_TEST(a_shuffle_is_a_permutation)
 {
     rj_random r = rj_random_start(1, RJ_STREAM_TEST, 0);
@@ -489,7 +520,8 @@ SUITE(base, 60, a_message_is_one_line_of_at_most_255_bytes,
       an_arena_allocates_nothing_after_its_first_round,
       philox_gives_the_published_answers,
       a_random_number_depends_on_seed_stream_and_index_alone,
-      random_numbers_have_the_moments_they_should, a_shuffle_is_a_permutation,
+      random_numbers_have_the_moments_they_should,
+      normal_numbers_in_bulk_have_the_same_bits_everywhere, a_shuffle_is_a_permutation,
       a_hash_changes_with_every_bit_and_with_its_seed,
       every_piece_runs_once_on_any_number_of_threads, jobs_in_a_row_never_mix,
       the_lowest_failing_piece_speaks_for_all, two_threads_share_a_pool,

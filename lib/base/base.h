@@ -116,8 +116,11 @@ uint64_t rj_random_bits(rj_random *r);                           /* 64 random bi
 double rj_random_uniform(rj_random *r, double low, double high); /* [low, high) */
 int rj_random_below(rj_random *r, int n);                        /* 0 .. n-1, n >= 1 */
 double rj_random_normal(rj_random *r);                           /* mean 0, deviation 1 */
-void rj_random_shuffle(rj_random *r, int *items, int n);         /* Fisher-Yates */
-uint64_t rj_hash(const void *bytes, size_t n, uint64_t seed);    /* FNV-1a, mixed */
+/* n such numbers in float32, two for each number of the stream: the fast way to many,
+ * with the same bits on every machine; normal.c */
+void rj_random_normals(rj_random *r, size_t n, float *out);
+void rj_random_shuffle(rj_random *r, int *items, int n);      /* Fisher-Yates */
+uint64_t rj_hash(const void *bytes, size_t n, uint64_t seed); /* FNV-1a, mixed */
 
 /* ---- pool.c ----------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHANNELS = 3 };
+enum { CHANNELS = 3, SOME = 1024, LANES = 16 };
 
 rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out)
 {
@@ -21,22 +21,21 @@ rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out)
     return status;
 }
 
-/* Two independent normal numbers from 64 bits (Box and Muller 1958): 24 bits choose the
- * radius, up to 5.8 deviations, and 24 the angle. */
-static void normal_pair(rj_random *r, float pair[2])
-{
-    const uint64_t bits = rj_random_bits(r);
-    const float u = (float)((uint32_t)(bits >> 40) + 1) * 0x1p-24f; // (0, 1]
-    const float v = (float)(uint32_t)(bits & 0xffffff) * 0x1p-24f;  // [0, 1)
-    const float radius = sqrtf(-2 * logf(u)), angle = 6.28318530718f * v;
-
-    pair[0] = radius * cosf(angle);
-    pair[1] = radius * sinf(angle);
-}
-
 static uint8_t rounded(float v)
 {
-    return (uint8_t)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
+    return (uint8_t)(int)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
+}
+
+static void add_noise(int n, float scale, const float *restrict noise,
+                      const uint8_t *restrict x, uint8_t *restrict y)
+{
+    const int whole = n / LANES * LANES;
+
+    for (int i = 0; i < whole; i += LANES)
+        for (int j = i; j < i + LANES; j++)
+            y[j] = rounded((float)x[j] + scale * noise[j]);
+    for (int i = whole; i < n; i++)
+        y[i] = rounded((float)x[i] + scale * noise[i]);
 }
 
 /* Takes one number of the stream for two values, so pictures of one size that are given
@@ -46,17 +45,17 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
 {
     const size_t n = (size_t)image->w * (size_t)image->h * CHANNELS;
     const float scale = (float)deviation;
+    float noise[SOME];
     rj_image made;
 
     RJ_REQUIRE(deviation >= 0 && deviation <= 255, RIJ_E_ARGUMENT,
                "noise of %g levels, not 0..255", deviation);
     RJ_TRY(rj_image_new(image->w, image->h, &made));
-    for (size_t i = 0; i < n; i += 2) {
-        float pair[2];
+    for (size_t i = 0; i < n; i += SOME) {
+        const size_t some = RJ_MIN(n - i, SOME);
 
-        normal_pair(r, pair);
-        for (size_t k = 0; k < 2 && i + k < n; k++)
-            made.rgb[i + k] = rounded((float)image->rgb[i + k] + scale * pair[k]);
+        rj_random_normals(r, some, noise);
+        add_noise((int)some, scale, noise, image->rgb + i, made.rgb + i);
     }
     *out = made;
     return RIJ_OK;
