@@ -135,7 +135,7 @@ static rij_status conv_run(void *job)
     if (c->direction == FORWARD)
         return k->conv2d(c->dev, &c->d, c->x, c->w, NULL, c->y);
     if (c->direction == GRAD_X)
-        return k->conv2d_grad_x(c->dev, &c->d, c->y, c->w, c->x);
+        return k->conv2d_grad_x(c->dev, &c->d, c->y, c->w, true, c->x);
     return k->conv2d_grad_w(c->dev, &c->d, c->x, c->y, c->w, NULL);
 }
 

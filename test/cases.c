@@ -96,12 +96,14 @@ void run_forward(run *r)
 {
     rj_tape_reset(&r->tape);
     OK(rj_apply(&r->tape, r->c->op, r->c->par, r->in, &r->out));
+    if (r->out->learns)
+        OK(rj_backward_begin(&r->tape, r->out));
 }
 
 /* A tensor whose values are t's gradient, so that both are read and written alike. */
 static rj_tensor gradient_as_values(const rj_tensor *t)
 {
-    return (rj_tensor){t->shape, t->g, NULL};
+    return (rj_tensor){.shape = t->shape, .x = t->g};
 }
 
 void run_backward(run *r, const rj_real *dy)

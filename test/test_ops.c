@@ -228,6 +228,48 @@ START_TEST(a_result_does_not_depend_on_what_lay_there_before)
 }
 END_TEST
 
+/* Where an op says that it writes an input's gradient, nothing of what lay there is left,
+ * and it is what would have been added. */
+static void check_written(const one *c, const char *device)
+{
+    run r;
+    rj_real *v;
+
+    run_open(&r, c, device, 2);
+    v = weights(rj_count(&r.out->shape));
+    for (int i = 0; i < c->op->inputs; i++) {
+        const size_t n = rj_count(&c->in[i]);
+        rj_real *added, *written;
+        if (!(c->op->writes >> i & 1) || !r.in[i] || !wants(c, i))
+            continue;
+        run_backward(&r, v);
+        added = gradient_of(&r, r.in[i]);
+        memset(r.in[i]->g, 0xff, rj_storage(r.dev, &c->in[i]) * sizeof *v);
+        r.tape.call[0].fresh = 1u << i;
+        OK(c->op->backward(&r.tape.call[0]));
+        r.tape.call[0].fresh = 0;
+        written = gradient_of(&r, r.in[i]);
+        for (size_t k = 0; k < n; k++)
+            written[k] += (rj_real)0.5; // which run_backward() begins with
+        check_equal(c, device, "dx written", n, added, written);
+        if (c->in[i].picture)
+            check_lanes(&r, &c->in[i], r.in[i]->g);
+        rj_free(added);
+        rj_free(written);
+    }
+    rj_free(v);
+    run_close(&r);
+}
+
+START_TEST(a_fresh_gradient_is_written_whole)
+{
+    for (int k = 0; k < cases_count; k++) {
+        check_written(&cases[k], "ref");
+        check_written(&cases[k], "cpu");
+    }
+}
+END_TEST
+
 /* Output and gradients of a case in one array; *n numbers. */
 static rj_real *all_numbers(const one *c, int threads, size_t *n)
 {
@@ -296,5 +338,6 @@ END_TEST
 SUITE(ops, 300, gradients_of_the_reference_match_differences,
       gradients_of_the_cpu_match_differences, the_cpu_agrees_with_the_reference,
       a_result_does_not_depend_on_what_lay_there_before,
+      a_fresh_gradient_is_written_whole,
       the_cpu_gives_the_same_bits_for_1_2_and_4_threads,
       every_op_has_three_cases_at_least)

@@ -77,9 +77,9 @@ rij_status rj_cpu_conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
 }
 
 rij_status rj_cpu_conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
-                                const rj_real *w, rj_real *dx)
+                                const rj_real *w, bool add, rj_real *dx)
 {
-    return dev->isa->conv2d_grad_x(dev, d, dy, w, dx);
+    return dev->isa->conv2d_grad_x(dev, d, dy, w, add, dx);
 }
 
 rij_status rj_cpu_conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real *x,

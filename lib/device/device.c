@@ -81,6 +81,13 @@ rij_status rj_upload(rj_device *d, rj_real *to, const rj_real *host, size_t n)
     return RIJ_OK;
 }
 
+rij_status rj_zero(rj_device *d, rj_real *to, size_t n)
+{
+    (void)d;
+    memset(to, 0, n * sizeof *to);
+    return RIJ_OK;
+}
+
 rij_status rj_download(rj_device *d, rj_real *host, const rj_real *from, size_t n)
 {
     (void)d;

@@ -139,8 +139,9 @@ const struct rj_isa *rj_cpu_isa(void);
 /* Numbers that a picture takes in storage. */
 size_t rj_picture_storage(const rj_device *device, const rj_picture *d);
 
-/* Copies between host and device, of plain arrays or of storage as it is. */
+/* Copies between host and device, of plain arrays or of storage as it is; and zeros. */
 rij_status rj_upload(rj_device *device, rj_real *to, const rj_real *host, size_t n);
+rij_status rj_zero(rj_device *device, rj_real *to, size_t n);
 rij_status rj_download(rj_device *device, rj_real *host, const rj_real *from, size_t n);
 
 #endif

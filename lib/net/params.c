@@ -77,18 +77,11 @@ done:
     return status;
 }
 
-/* Zeros come from a constant, in pieces: nothing is allocated in a training step. */
 rij_status rj_params_clear_gradients(rj_params *s)
 {
-    static const rj_real zero[4096];
-
-    for (int i = 0; i < s->n; i++) {
-        const size_t n = s->p[i].t.g ? rj_count(&s->p[i].t.shape) : 0;
-
-        for (size_t at = 0; at < n; at += RJ_COUNT(zero))
-            RJ_TRY(rj_upload(s->dev, s->p[i].t.g + at, zero,
-                             RJ_MIN(n - at, (size_t)RJ_COUNT(zero))));
-    }
+    for (int i = 0; i < s->n; i++)
+        if (s->p[i].t.g)
+            RJ_TRY(rj_zero(s->dev, s->p[i].t.g, rj_count(&s->p[i].t.shape)));
     return RIJ_OK;
 }
 

@@ -11,7 +11,8 @@
  *     dw[k][c][r][s] = sum_npq dy[n][k][p][q] x[n][c][h][v]
  *     dbias[k]       = sum_npq dy[n][k][p][q]
  *
- * Saved for backward: nothing. The kernel writes y; its _grad forms add. */
+ * Saved for backward: nothing. The kernel writes y; dx is written or
+ * added to, dw and dbias are added to. */
 #include "op/op.h"
 
 /* Place in a picture (N,C,H,W) in host order. */
@@ -72,15 +73,16 @@ static double gather(const rj_conv *d, const rj_real *dy, const rj_real *w, int 
 }
 
 rij_status rj_ref_conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
-                                const rj_real *w, rj_real *dx)
+                                const rj_real *w, bool add, rj_real *dx)
 {
     (void)dev;
     for (int n = 0; n < d->n; n++)
         for (int c = 0; c < d->c; c++)
             for (int h = 0; h < d->h; h++)
-                for (int v = 0; v < d->w; v++)
-                    dx[at(d->c, d->h, d->w, n, c, h, v)] +=
-                        (rj_real)gather(d, dy, w, n, c, h, v);
+                for (int v = 0; v < d->w; v++) {
+                    rj_real *to = &dx[at(d->c, d->h, d->w, n, c, h, v)];
+                    *to = (add ? *to : 0) + (rj_real)gather(d, dy, w, n, c, h, v);
+                }
     return RIJ_OK;
 }
 
@@ -173,7 +175,8 @@ static rij_status backward(const rj_call *call)
     const rj_picture y = rj_shape_dims(&call->out->shape);
 
     if (x->g)
-        RJ_TRY(call->dev->k->conv2d_grad_x(call->dev, &d, call->out->g, w->x, x->g));
+        RJ_TRY(call->dev->k->conv2d_grad_x(call->dev, &d, call->out->g, w->x,
+                                           !(call->fresh & 1), x->g));
     if (w->g)
         return call->dev->k->conv2d_grad_w(call->dev, &d, x->x, call->out->g, w->g,
                                            bias ? bias->g : NULL);
@@ -183,6 +186,7 @@ static rij_status backward(const rj_call *call)
 }
 
 const rj_op rj_op_conv2d = {.name = "conv2d",
+                            .writes = 1,
                             .inputs = 3,
                             .optional = 1u << 2,
                             .par_bytes = sizeof(rj_conv2d_par),

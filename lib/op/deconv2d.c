@@ -90,9 +90,8 @@ static rij_status forward(const rj_call *call)
     const rj_conv d = dims(call);
     const rj_picture y = rj_shape_dims(&call->out->shape);
 
-    // the output begins at zero, so adding is writing
     RJ_TRY(call->dev->k->conv2d_grad_x(call->dev, &d, call->in[0]->x, call->in[1]->x,
-                                       call->out->x));
+                                       false, call->out->x));
     return call->in[2] ? call->dev->k->bias(call->dev, &y, call->in[2]->x, call->out->x)
                        : RIJ_OK;
 }
@@ -105,9 +104,10 @@ static rij_status backward(const rj_call *call)
     const rj_kernels *k = call->dev->k;
 
     if (x->g) {
-        RJ_TRY(k->conv2d(call->dev, &d, call->out->g, w->x, NULL, call->saved));
-        RJ_TRY(
-            k->axpy(call->dev, rj_storage(call->dev, &x->shape), 1, call->saved, x->g));
+        rj_real *dx = call->fresh & 1 ? x->g : call->saved;
+        RJ_TRY(k->conv2d(call->dev, &d, call->out->g, w->x, NULL, dx));
+        if (dx != x->g)
+            RJ_TRY(k->axpy(call->dev, rj_storage(call->dev, &x->shape), 1, dx, x->g));
     }
     if (w->g)
         RJ_TRY(k->conv2d_grad_w(call->dev, &d, call->out->g, x->x, w->g, NULL));
@@ -119,7 +119,7 @@ static rij_status backward(const rj_call *call)
 const rj_op rj_op_deconv2d = {.name = "deconv2d",
                               .inputs = 3,
                               .optional = 1u << 2,
-                              .from_zero = true,
+                              .writes = 1,
                               .par_bytes = sizeof(rj_deconv2d_par),
                               .shape = shape,
                               .forward = forward,

@@ -10,7 +10,7 @@ static rij_status take_inputs(rj_call *c, rj_tensor *const in[], bool *wanted)
     for (int i = 0; i < c->op->inputs; i++) {
         c->in[i] = in[i];
         if (in[i])
-            *wanted = *wanted || in[i]->g != NULL;
+            *wanted = *wanted || in[i]->learns;
         else
             RJ_REQUIRE(c->op->optional >> i & 1, RIJ_E_ARGUMENT,
                        "%s: input %d is missing", c->op->name, i);
@@ -35,7 +35,8 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
     }
     RJ_TRY(op->shape(&c, &shape, &saved));
     RJ_TRY((op->from_zero ? rj_tensor_new : rj_tensor_new_raw)(tape->dev, &tape->arena,
-                                                               &shape, wanted, &c.out));
+                                                               &shape, false, &c.out));
+    c.out->learns = wanted;
     c.saved = saved ? rj_arena_take_raw(&tape->arena, saved, sizeof *c.saved) : NULL;
     RJ_REQUIRE(c.saved || !saved, RIJ_E_MEMORY, "%s: no memory for %zu numbers", op->name,
                saved);
@@ -49,23 +50,96 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
     return RIJ_OK;
 }
 
+/* The smallest loan that is free and holds n numbers, or a new one; contents undefined.
+ */
+static rij_status borrow(rj_tape *tape, size_t n, rj_real **memory)
+{
+    rj_loan *best = NULL;
+
+    for (rj_loan *l = tape->loan; l < tape->loan + tape->loans; l++)
+        if (!l->out && l->n >= n && (!best || l->n < best->n))
+            best = l;
+    if (!best) {
+        rj_real *fresh = rj_arena_take_raw(&tape->arena, n, sizeof *fresh);
+        RJ_REQUIRE(fresh, RIJ_E_MEMORY, "backward: no memory for %zu numbers", n);
+        RJ_TRY(rj_grow((void **)&tape->loan, &tape->loans_room, tape->loans + 1,
+                       sizeof *tape->loan));
+        best = &tape->loan[tape->loans++];
+        *best = (rj_loan){fresh, n, false};
+    }
+    best->out = true;
+    *memory = best->memory;
+    return RIJ_OK;
+}
+
+void rj_backward_end(rj_tape *tape, rj_tensor *output)
+{
+    for (int i = 0; i < tape->loans; i++)
+        if (tape->loan[i].out && tape->loan[i].memory == output->g) {
+            tape->loan[i].out = false;
+            output->g = NULL;
+        }
+}
+
+/* Gradients of the inputs of a call that have none yet. */
+static rij_status borrow_inputs(rj_tape *tape, rj_call *c)
+{
+    c->fresh = 0;
+    for (int i = 0; i < c->op->inputs; i++) {
+        rj_tensor *t = c->in[i];
+        bool twice = false;
+
+        if (!t || !t->learns || t->g)
+            continue;
+        for (int j = i + 1; j < c->op->inputs; j++)
+            twice = twice || c->in[j] == t;
+        RJ_TRY(borrow(tape, rj_storage(tape->dev, &t->shape), &t->g));
+        if (c->op->writes >> i & 1 && !twice)
+            c->fresh |= 1u << i;
+        else
+            RJ_TRY(rj_zero(tape->dev, t->g, rj_storage(tape->dev, &t->shape)));
+    }
+    return RIJ_OK;
+}
+
+rij_status rj_backward_begin(rj_tape *tape, rj_tensor *output)
+{
+    if (!output->g)
+        RJ_TRY(borrow(tape, rj_storage(tape->dev, &output->shape), &output->g));
+    return rj_zero(tape->dev, output->g, rj_storage(tape->dev, &output->shape));
+}
+
+rij_status rj_backward_call(rj_tape *tape, int i)
+{
+    rj_call *c = &tape->call[i];
+
+    if (!c->out->g)
+        return RIJ_OK; // the loss does not depend on it
+    RJ_TRY(borrow_inputs(tape, c));
+    RJ_TRY(c->op->backward(c));
+    rj_backward_end(tape, c->out);
+    return RIJ_OK;
+}
+
 rij_status rj_backward(rj_tape *tape, rj_tensor *loss)
 {
     const rj_real one = 1;
 
     RJ_REQUIRE(rj_count(&loss->shape) == 1, RIJ_E_SHAPE,
                "backward: the loss is %zu numbers, not 1", rj_count(&loss->shape));
-    RJ_REQUIRE(loss->g, RIJ_E_ARGUMENT,
+    RJ_REQUIRE(loss->learns, RIJ_E_ARGUMENT,
                "backward: the loss depends on nothing that learns");
+    RJ_TRY(rj_backward_begin(tape, loss));
     RJ_TRY(rj_upload(tape->dev, loss->g, &one, 1));
     for (int i = tape->n - 1; i >= 0; i--)
-        RJ_TRY(tape->call[i].op->backward(&tape->call[i]));
+        RJ_TRY(rj_backward_call(tape, i));
     return RIJ_OK;
 }
 
 void rj_tape_reset(rj_tape *tape)
 {
     tape->n = 0;
+    tape->loans = 0;
     rj_arena_reset(&tape->arena);
 }
 
@@ -73,5 +147,6 @@ void rj_tape_free(rj_tape *tape)
 {
     rj_arena_free(&tape->arena);
     rj_free(tape->call);
+    rj_free(tape->loan);
     *tape = (rj_tape){.dev = tape->dev};
 }

@@ -13,6 +13,7 @@ rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *sh
     RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
     t->shape = *shape;
     t->x = rj_arena_take_raw(arena, n, sizeof *t->x);
+    t->learns = gradient;
     t->g = gradient ? rj_arena_take(arena, n, sizeof *t->g) : NULL;
     RJ_REQUIRE(t->x && (t->g || !gradient), RIJ_E_MEMORY,
                "no memory for a tensor of shape %s", rj_shape_text(shape, text));

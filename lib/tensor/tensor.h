@@ -15,8 +15,10 @@ typedef struct rj_shape {
 
 typedef struct rj_tensor {
     rj_shape shape;
-    rj_real *x; /* values, in device memory */
-    rj_real *g; /* gradient of the loss by x, or NULL where nobody asked */
+    rj_real *x;  /* values, in device memory */
+    rj_real *g;  /* gradient of the loss by x. An op's output has one only from its first
+                    use in rj_backward() until its own op has passed it on */
+    bool learns; /* a gradient is wanted */
 } rj_tensor;
 
 /* One use of an op. The tape owns it; an op only reads it. */
@@ -27,6 +29,8 @@ typedef struct rj_call {
     rj_tensor *out;
     rj_real *saved;  /* what forward keeps for backward; at first whatever lay there */
     const void *par; /* the tape's copy of the op's parameters */
+    unsigned fresh;  /* in backward, bit i: in[i]->g holds nothing yet and is to be
+                        written, not added to; see struct rj_op */
 } rj_call;
 
 /* What an op is. All three functions may fail; none may allocate. */
@@ -36,11 +40,20 @@ typedef struct rj_op {
     unsigned optional; /* bit i: in[i] may be NULL */
     bool from_zero;    /* forward adds to its output, which is zero then; else it writes
                           all of it, lanes past C too, whatever lay there */
-    size_t par_bytes;  /* size of its parameters; 0: none */
+    unsigned writes;  /* bit i: backward writes in[i]'s gradient, all of it, where that is
+                         fresh; the others' are zero then */
+    size_t par_bytes; /* size of its parameters; 0: none */
     rij_status (*shape)(const rj_call *c, rj_shape *out, size_t *saved);
     rij_status (*forward)(const rj_call *c);
     rij_status (*backward)(const rj_call *c); /* adds to in[i]->g where not NULL */
 } rj_op;
+
+/* Memory that gradients of outputs take turns in. */
+typedef struct rj_loan {
+    rj_real *memory;
+    size_t n;
+    bool out;
+} rj_loan;
 
 /* Tape: define-by-run. Its memory is an arena: reset, not freed, between steps. */
 typedef struct rj_tape {
@@ -48,6 +61,8 @@ typedef struct rj_tape {
     rj_arena arena;
     rj_call *call;
     int n, room;
+    rj_loan *loan;
+    int loans, loans_room;
     bool frozen; /* no gradients are wanted: nothing is recorded */
 } rj_tape;
 
@@ -84,6 +99,11 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
                     rj_tensor *const in[], rj_tensor **out);
 /* Gradients of `loss`, one number, into every tensor it came from; they add up. */
 rij_status rj_backward(rj_tape *tape, rj_tensor *loss);
+/* Its parts: lend an output that learns a gradient, zero; walk call i backwards, which
+ * lends its inputs theirs and ends its output's; take back what was lent. */
+rij_status rj_backward_begin(rj_tape *tape, rj_tensor *output);
+rij_status rj_backward_call(rj_tape *tape, int i);
+void rj_backward_end(rj_tape *tape, rj_tensor *output);
 void rj_tape_reset(rj_tape *tape); /* forget calls and tensors, keep the memory */
 void rj_tape_free(rj_tape *tape);
 

@@ -167,7 +167,7 @@ static void group_rows(const struct conv *j, int group, int i, int end, const rj
         for (int oy = 0; oy < g->y.spread; oy++)
             for (int ox = 0; ox < g->x.spread; ox++) {
                 s.taps = axis_taps(&g->y, oy) * axis_taps(&g->x, ox);
-                if (s.taps > 0)
+                if (s.taps > 0 || start)
                     phase_rows(g, &s, oy, ox, i, end, in + c / BLOCK * g->block,
                                w + (ptrdiff_t)steps_of(g, c) * s.taps * lanes, start,
                                y + ((ptrdiff_t)oy * g->x.out + ox) * BLOCK);
@@ -243,18 +243,18 @@ static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
 }
 
 static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
-                                const rj_real *w, rj_real *dx)
+                                const rj_real *w, bool add, rj_real *dx)
 {
     struct conv j = {.dev = dev,
                      .g = plan_new(d, true, form_of(dev)),
                      .x = dy,
                      .w = w,
                      .y = dx,
-                     .add = true};
+                     .add = add};
 
     if (winograd_pays(dev, d, true)) {
         struct winograd g = winograd_new(dev, d, true);
-        g.x = dy, g.weight = w, g.y = dx, g.add = true;
+        g.x = dy, g.weight = w, g.y = dx, g.add = add;
         return run_winograd(&g);
     }
     return run_conv(&j);
