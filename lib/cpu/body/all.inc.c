@@ -2,11 +2,12 @@
 #include "cpu/cpu.h"
 #include <math.h>
 #include <string.h>
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #    include <immintrin.h>
 #endif
 
 #include "cpu/body/vec.inc.c"
+#include "cpu/body/turn.inc.c"
 #include "cpu/body/tile.inc.c"
 #include "cpu/body/plan.inc.c"
 #include "cpu/body/winograd.inc.c"

@@ -151,33 +151,43 @@ static rij_status point_sums_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
+/* Add windows laid out as [c][tap][16 k] to where weights lie. */
+static void give_windows(const struct winograd *g, int k0, int c0, const rj_real *from,
+                         rj_real *dw)
+{
+    const int rows = RJ_MIN(BLOCK, g->k - k0), cols = RJ_MIN(BLOCK, g->c - c0);
+    rj_real *to = dw + k0 * g->wk + c0 * g->wc, part[BLOCK * BLOCK];
+
+    for (int i = 0; i < 9; i++) {
+        turn(from + i * BLOCK * BLOCK, BLOCK, part);
+        for (int k = 0; k < rows; k++)
+            for (int j = 0; j < RJ_MIN(BLOCK, cols * 9 - i * BLOCK); j++)
+                to[k * g->wk + i * BLOCK + j] += part[k * BLOCK + j];
+    }
+}
+
 /* G' sum G of one block of k and one of c, added to where weights lie. */
 static rij_status window_sums_piece(void *job, int index, int worker)
 {
     const struct winograd_w *j = job;
     const struct winograd *g = &j->g;
-    const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
-    const int lanes = RJ_MIN(BLOCK, g->k - k0);
-    rj_real w[9][BLOCK];
+    const int cb = blocks_of(g->c);
+    const rj_real *sum = j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS;
+    rj_real w[BLOCK * 9 * BLOCK];
 
-    for (int c = 0; c < RJ_MIN(BLOCK, g->c - c0); c++) {
-        const rj_real *sum = j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS + c * BLOCK;
-        rj_real *to = j->dw + k0 * g->wk + (c0 + c) * g->wc;
+    for (int c = 0; c < BLOCK; c++)
         for (int v = 0; v < BLOCK; v += LANES) {
             vec m[POINTS], part[3 * SIX], o[9];
             EACH (i, POINTS)
-                m[i] = load(sum + i * POINT_SUMS + v);
+                m[i] = load(sum + i * POINT_SUMS + c * BLOCK + v);
             EACH (x, SIX)
                 points_window(m + x, SIX, part + x, SIX);
             EACH (y, 3)
                 points_window(part + y * SIX, 1, o + y * 3, 1);
             EACH (t, 9)
-                store(w[t] + v, o[t]);
+                store(w + (c * 9 + t) * BLOCK + v, o[t]);
         }
-        for (int k = 0; k < lanes; k++)
-            for (int t = 0; t < 9; t++)
-                to[k * g->wk + t] += w[t][k];
-    }
+    give_windows(g, index / cb * BLOCK, index % cb * BLOCK, w, j->dw);
     (void)worker;
     return RIJ_OK;
 }
