@@ -122,31 +122,35 @@ static rij_status points_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Add the chunk to the sums of one point, for a share of the blocks of k. */
+/* Add the chunk to the sums of one point, one block of k and block b of c. */
+static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_real *sum)
+{
+    const int channels = RJ_MIN(BLOCK, j->g.c - b * BLOCK);
+    const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
+    const bool pairs = j->g.form == PAIRED;
+    const struct pull s = {.rows = 1, .cols = pairs ? runs(j->some, 2) : j->some};
+    const rj_real *v = j->v + point * j->v_step + b * j->place,
+                  *w = j->w + point * j->w_step + k * j->place;
+
+    for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
+        sum[i] = 0;
+    for (int i = 0; i < n; i++) {
+        const int c = i * channels / n, some = (i + 1) * channels / n - c;
+        pulls[pairs][some - 1](&s, v + c, w, sum + c * BLOCK);
+    }
+}
+
+/* The sums of one point, for a share of the blocks of k. */
 static rij_status point_sums_piece(void *job, int index, int worker)
 {
     const struct winograd_w *j = job;
-    const struct winograd *g = &j->g;
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
+    const int cb = blocks_of(j->g.c), kb = blocks_of(j->g.k);
     const int share = index % j->shares, point = index / j->shares;
-    const bool pairs = g->form == PAIRED;
-    const struct pull s = {.rows = 1, .cols = pairs ? runs(j->some, 2) : j->some};
 
     for (int k = share * kb / j->shares; k < (share + 1) * kb / j->shares; k++)
-        for (int b = 0; b < cb; b++) {
-            const int channels = RJ_MIN(BLOCK, g->c - b * BLOCK);
-            const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
-            const rj_real *v = j->v + point * j->v_step + b * j->place,
-                          *w = j->w + point * j->w_step + k * j->place;
-            rj_real *sum =
-                j->sum + (((ptrdiff_t)k * cb + b) * POINTS + point) * POINT_SUMS;
-            for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
-                sum[i] = 0;
-            for (int i = 0; i < n; i++) {
-                const int c = i * channels / n, some = (i + 1) * channels / n - c;
-                pulls[pairs][some - 1](&s, v + c, w, sum + c * BLOCK);
-            }
-        }
+        for (int b = 0; b < cb; b++)
+            pair_sums(j, point, k, b,
+                      j->sum + (((ptrdiff_t)k * cb + b) * POINTS + point) * POINT_SUMS);
     (void)worker;
     return RIJ_OK;
 }
@@ -166,15 +170,17 @@ static void give_windows(const struct winograd *g, int k0, int c0, const rj_real
     }
 }
 
-/* G' sum G of one block of k and one of c, added to where weights lie. */
+/* G' sum G of one block of k and one of c, added to where weights lie. With one chunk
+ * alone its sums are made here and never leave the cache. */
 static rij_status window_sums_piece(void *job, int index, int worker)
 {
     const struct winograd_w *j = job;
-    const struct winograd *g = &j->g;
-    const int cb = blocks_of(g->c);
-    const rj_real *sum = j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS;
-    rj_real w[BLOCK * 9 * BLOCK];
+    const int cb = blocks_of(j->g.c), k = index / cb, b = index % cb;
+    rj_real w[BLOCK * 9 * BLOCK], here[POINTS * POINT_SUMS];
+    const rj_real *sum = j->sum ? j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS : here;
 
+    for (int i = 0; !j->sum && i < POINTS; i++)
+        pair_sums(j, i, k, b, here + i * POINT_SUMS);
     for (int c = 0; c < BLOCK; c++)
         for (int v = 0; v < BLOCK; v += LANES) {
             vec m[POINTS], part[3 * SIX], o[9];
@@ -187,7 +193,7 @@ static rij_status window_sums_piece(void *job, int index, int worker)
             EACH (t, 9)
                 store(w + (c * 9 + t) * BLOCK + v, o[t]);
         }
-    give_windows(g, index / cb * BLOCK, index % cb * BLOCK, w, j->dw);
+    give_windows(&j->g, k * BLOCK, b * BLOCK, w, j->dw);
     (void)worker;
     return RIJ_OK;
 }
@@ -214,9 +220,9 @@ static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real
     const int cb = blocks_of(g->c), kb = blocks_of(g->k),
               all = d->n * g->down * g->across;
     const ptrdiff_t each = (ptrdiff_t)POINTS * BLOCK * (cb + kb);
-    const int chunks = runs(all, (int)RJ_MAX(PLACES, 3000000 / each)); // 12 MB of float
-    const ptrdiff_t sums = (ptrdiff_t)POINTS * POINT_SUMS * cb * kb;
     const int deep = g->form == PAIRED ? 2 : 1;
+    const int chunks = runs(all, (int)RJ_MAX(PLACES, deep * 3000000 / each)); // 12 MB
+    const ptrdiff_t sums = chunks > 1 ? (ptrdiff_t)POINTS * POINT_SUMS * cb * kb : 0;
 
     g->x = x;
     g->some = runs(runs(all, chunks), deep) * deep;
@@ -228,12 +234,14 @@ static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real
                                      sizeof(rj_real)));
     j.v = dev->shared;
     j.w = j.v + POINTS * j.v_step;
-    j.sum = j.w + POINTS * j.w_step;
+    j.sum = chunks > 1 ? j.w + POINTS * j.w_step : NULL;
     for (j.first = 0; j.first < all; j.first += g->some) {
         j.some = RJ_MIN(g->some, all - j.first);
         RJ_TRY(rj_parallel_for(dev->pool, runs(j.some, PLACES) * (cb + kb), points_piece,
                                &j));
-        RJ_TRY(rj_parallel_for(dev->pool, POINTS * j.shares, point_sums_piece, &j));
+        if (j.sum)
+            RJ_TRY(rj_parallel_for(dev->pool, POINTS * j.shares, point_sums_piece, &j));
     }
+    j.first = 0; // where the one chunk begins
     return rj_parallel_for(dev->pool, cb * kb, window_sums_piece, &j);
 }
