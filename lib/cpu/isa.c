@@ -88,6 +88,19 @@ rij_status rj_cpu_conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     return dev->isa->conv2d_grad_w(dev, d, x, dy, dw, db);
 }
 
+rij_status rj_cpu_conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_real *w,
+                                 const rj_real *bias, size_t *n, rj_real *ready)
+{
+    return dev->isa->conv2d_prepare(dev, d, w, bias, n, ready);
+}
+
+rij_status rj_cpu_conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_real *x,
+                                  const rj_real *ready, const rj_real *beside, bool relu,
+                                  rj_real *y)
+{
+    return dev->isa->conv2d_prepared(dev, d, x, ready, beside, relu, y);
+}
+
 rij_status rj_cpu_bias(rj_device *dev, const rj_picture *d, const rj_real *bias,
                        rj_real *x)
 {

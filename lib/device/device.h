@@ -26,6 +26,10 @@ typedef struct rj_conv {
     int n, c, h, w, k, r, s, stride, pad, p, q;
 } rj_conv;
 
+/* How the cpu convolves: by its own judgement of the shape, or one way wherever that can
+ * be done. ref knows one way only. */
+enum rj_algorithm { RJ_AUTO, RJ_DIRECT, RJ_WINOGRAD };
+
 typedef struct rj_pool2d { /* window r x r */
     int n, c, h, w, r, stride, pad, p, q;
 } rj_pool2d;
@@ -113,6 +117,7 @@ static inline float rj_bf16(float x)
 struct rj_device {
     const rj_kernels *k;
     enum rj_precision precision;   /* RJ_FP32 when opened */
+    enum rj_algorithm algorithm;   /* RJ_AUTO when opened */
     rj_pool *pool;                 /* shared, borrowed */
     void *scratch[RJ_MAX_THREADS]; /* one per worker, grown by rj_device_scratch() */
     size_t scratch_bytes;          /* size of each */

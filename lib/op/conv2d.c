@@ -116,6 +116,35 @@ rij_status rj_ref_conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     return db ? rj_ref_bias_grad(dev, &out, dy, db) : RIJ_OK;
 }
 
+/* Weights, then bias. */
+rij_status rj_ref_conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_real *w,
+                                 const rj_real *bias, size_t *n, rj_real *ready)
+{
+    const size_t weights = (size_t)d->k * (size_t)d->c * (size_t)d->r * (size_t)d->s;
+
+    (void)dev;
+    *n = weights + (size_t)d->k;
+    for (size_t i = 0; ready && i < *n; i++)
+        ready[i] = i < weights ? w[i] : bias ? bias[i - weights] : 0;
+    return RIJ_OK;
+}
+
+rij_status rj_ref_conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_real *x,
+                                  const rj_real *ready, const rj_real *beside, bool relu,
+                                  rj_real *y)
+{
+    const size_t weights = (size_t)d->k * (size_t)d->c * (size_t)d->r * (size_t)d->s;
+    const size_t n = (size_t)d->n * (size_t)d->k * (size_t)d->p * (size_t)d->q;
+
+    RJ_TRY(rj_ref_conv2d(dev, d, x, ready, ready + weights, y));
+    for (size_t i = 0; i < n; i++) {
+        y[i] += beside ? beside[i] : 0;
+        if (relu && y[i] < 0)
+            y[i] = 0;
+    }
+    return RIJ_OK;
+}
+
 /* Dims from the inputs' shapes; P and Q may come out below 1. */
 static rj_conv dims(const rj_call *call)
 {

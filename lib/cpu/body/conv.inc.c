@@ -18,6 +18,7 @@ struct conv {
     ptrdiff_t *tap; /* R S places, phase by phase */
     rj_real *start; /* NULL where it adds */
     rj_real *packed;
+    struct finish finish;
 };
 
 /* Numbers that hold the places of the taps; a whole number of cache lines. */
@@ -28,13 +29,13 @@ static ptrdiff_t place_numbers(const struct plan *g)
     return (ptrdiff_t)runs(bytes, 64) * (64 / (int)sizeof(rj_real));
 }
 
-/* Bytes of shared scratch, and of each worker's. */
-static size_t plan_shared(const struct plan *g)
+/* Numbers that plan_prepare() lays out, and bytes of each worker's scratch. */
+static size_t plan_ready(const struct plan *g)
 {
     const ptrdiff_t k = (ptrdiff_t)blocks_of(g->k) * BLOCK;
     const ptrdiff_t weights = k * steps_of(g, g->c) * g->y.window * g->x.window;
 
-    return (size_t)(place_numbers(g) + k + weights) * sizeof(rj_real);
+    return (size_t)(place_numbers(g) + k + weights);
 }
 
 static size_t plan_scratch(const struct plan *g)
@@ -127,22 +128,38 @@ static rij_status pack_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
+/* Finish the pixels a tile has just written. */
+static void finish_tile(const struct conv *j, const struct span *s, int pixels,
+                        rj_real *out)
+{
+    for (int b = 0; b < j->g.blocks; b++)
+        for (int p = 0; p < pixels; p++)
+            for (int v = 0; v < BLOCK; v += LANES) {
+                rj_real *to = out + b * s->out_block + p * s->out_pixel + v;
+                store(to, finished(&j->finish, to - j->y, load(to)));
+            }
+}
+
 /* Rows i .. end - 1 of phase (oy, ox) of the output, for one group. `in` is the pixel
  * that row i reads first, `out` the output of i = 0. */
-static void phase_rows(const struct plan *g, const struct span *s, int oy, int ox, int i,
+static void phase_rows(const struct conv *j, const struct span *s, int oy, int ox, int i,
                        int end, const rj_real *in, const rj_real *w, const rj_real *start,
-                       rj_real *out)
+                       bool last_sum, rj_real *out)
 {
+    const struct plan *g = &j->g;
     const int cols = axis_count(&g->x, ox), last = RJ_MIN(end, axis_count(&g->y, oy));
     const int n = runs(cols, widest(g->blocks));
     const ptrdiff_t row = (ptrdiff_t)g->y.spread * g->x.out * BLOCK;
+    const bool finish = last_sum && (j->finish.beside || j->finish.relu);
 
     for (; i < last; i++, in += g->y.step * g->row)
         for (int t = 0; t < n; t++) {
             const int p = t * cols / n, pixels = (t + 1) * cols / n - p;
+            rj_real *to = out + i * row + p * s->out_pixel;
             tiles[g->form == PAIRED][g->blocks][pixels - 1](
-                s, in + (ptrdiff_t)p * g->pitch, w, start,
-                out + i * row + p * s->out_pixel);
+                s, in + (ptrdiff_t)p * g->pitch, w, start, to);
+            if (finish)
+                finish_tile(j, s, pixels, to);
         }
 }
 
@@ -168,8 +185,9 @@ static void group_rows(const struct conv *j, int group, int i, int end, const rj
             for (int ox = 0; ox < g->x.spread; ox++) {
                 s.taps = axis_taps(&g->y, oy) * axis_taps(&g->x, ox);
                 if (s.taps > 0 || start)
-                    phase_rows(g, &s, oy, ox, i, end, in + c / BLOCK * g->block,
+                    phase_rows(j, &s, oy, ox, i, end, in + c / BLOCK * g->block,
                                w + (ptrdiff_t)steps_of(g, c) * s.taps * lanes, start,
+                               c + s.c >= g->c,
                                y + ((ptrdiff_t)oy * g->x.out + ox) * BLOCK);
                 w += (ptrdiff_t)steps_of(g, g->c) * s.taps * lanes;
                 s.tap += s.taps;
@@ -200,62 +218,113 @@ static rij_status conv_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Run a plan, with plan_shared() bytes at `shared`; scratch has been asked for. */
-static rij_status run_plan(struct conv *j, void *shared)
+/* Lay out what a plan reads beside the picture, in plan_ready() numbers. */
+static rij_status plan_prepare(struct conv *j, rj_real *ready)
 {
     const struct plan *g = &j->g;
     const int k = blocks_of(g->k) * BLOCK;
-    rj_real *start = (rj_real *)shared + place_numbers(g);
+    rj_real *start = ready + place_numbers(g);
 
-    j->tap = shared;
+    j->tap = (ptrdiff_t *)(void *)ready;
     j->start = j->add ? NULL : start;
     j->packed = start + k;
     for (int i = 0; i < k; i++)
         start[i] = j->bias && i < g->k ? j->bias[i] : 0;
     place_taps(g, j->tap);
-    RJ_TRY(rj_parallel_for(j->dev->pool, g->groups * blocks_of(g->c), pack_piece, j));
+    return rj_parallel_for(j->dev->pool, g->groups * blocks_of(g->c), pack_piece, j);
+}
+
+/* With everything laid out; scratch has been asked for. */
+static rij_status plan_prepared(struct conv *j)
+{
+    const struct plan *g = &j->g;
+
     return rj_parallel_for(j->dev->pool, g->n * g->chunks * g->shares, conv_piece, j);
+}
+
+/* Run a plan, with plan_ready() numbers at `shared`; scratch has been asked for. */
+static rij_status run_plan(struct conv *j, rj_real *shared)
+{
+    RJ_TRY(plan_prepare(j, shared));
+    return plan_prepared(j);
 }
 
 static rij_status run_conv(struct conv *j)
 {
     RJ_TRY(rj_device_scratch(j->dev, plan_scratch(&j->g)));
-    RJ_TRY(rj_device_shared(j->dev, plan_shared(&j->g)));
+    RJ_TRY(rj_device_shared(j->dev, plan_ready(&j->g) * sizeof(rj_real)));
     return run_plan(j, j->dev->shared);
 }
 
 static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
                          const rj_real *w, const rj_real *bias, rj_real *y)
 {
-    struct conv j = {.dev = dev,
-                     .g = plan_new(d, false, form_of(dev)),
-                     .x = x,
-                     .w = w,
-                     .bias = bias,
-                     .y = y};
+    struct conv j = {.dev = dev, .x = x, .w = w, .bias = bias, .y = y};
 
-    if (winograd_pays(dev, d, false)) {
+    if (winograd_taken(dev, d, false, false)) {
         struct winograd g = winograd_new(dev, d, false);
         g.x = x, g.weight = w, g.bias = bias, g.y = y;
         return run_winograd(&g);
     }
+    j.g = plan_new(d, false, form_of(dev));
     return run_conv(&j);
 }
 
 static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
                                 const rj_real *w, bool add, rj_real *dx)
 {
-    struct conv j = {.dev = dev,
-                     .g = plan_new(d, true, form_of(dev)),
-                     .x = dy,
-                     .w = w,
-                     .y = dx,
-                     .add = add};
+    struct conv j = {.dev = dev, .x = dy, .w = w, .y = dx, .add = add};
 
-    if (winograd_pays(dev, d, true)) {
+    if (winograd_taken(dev, d, true, false)) {
         struct winograd g = winograd_new(dev, d, true);
         g.x = dy, g.weight = w, g.y = dx, g.add = add;
         return run_winograd(&g);
     }
+    j.g = plan_new(d, true, form_of(dev));
     return run_conv(&j);
+}
+
+/* The first number of what is prepared says which algorithm it is for. */
+static rij_status conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_real *w,
+                                 const rj_real *bias, size_t *n, rj_real *ready)
+{
+    if (winograd_taken(dev, d, false, true)) {
+        struct winograd g = winograd_new(dev, d, false);
+        g.weight = w, g.bias = bias;
+        *n = BLOCK + winograd_ready(&g);
+        if (ready)
+            ready[0] = RJ_WINOGRAD;
+        return ready ? winograd_prepare(&g, ready + BLOCK) : RIJ_OK;
+    }
+    struct conv j = {
+        .dev = dev, .g = plan_new(d, false, form_of(dev)), .w = w, .bias = bias};
+    *n = BLOCK + plan_ready(&j.g);
+    if (ready)
+        ready[0] = RJ_DIRECT;
+    return ready ? plan_prepare(&j, ready + BLOCK) : RIJ_OK;
+}
+
+static rij_status conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_real *x,
+                                  const rj_real *ready, const rj_real *beside, bool relu,
+                                  rj_real *y)
+{
+    rj_real *laid = (rj_real *)(uintptr_t)(ready + BLOCK); // read only from here on
+
+    if (ready[0] == RJ_WINOGRAD) {
+        struct winograd g = winograd_new(dev, d, false);
+        g.x = x, g.y = y, g.finish = (struct finish){beside, relu};
+        g.start = laid;
+        g.packed = laid + blocks_of(g.k) * BLOCK;
+        return winograd_prepared(&g);
+    }
+    struct conv j = {.dev = dev,
+                     .g = plan_new(d, false, form_of(dev)),
+                     .x = x,
+                     .y = y,
+                     .finish = {beside, relu}};
+    j.tap = (ptrdiff_t *)(void *)laid;
+    j.start = laid + place_numbers(&j.g);
+    j.packed = j.start + blocks_of(j.g.k) * BLOCK;
+    RJ_TRY(rj_device_scratch(dev, plan_scratch(&j.g)));
+    return plan_prepared(&j);
 }

@@ -139,7 +139,7 @@ static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     const rj_picture out = {d->n, d->k, d->p, d->q};
     struct grad_w j = grad_w_new(dev, d, x, dy, dw);
 
-    if (winograd_w_pays(dev, d)) {
+    if (winograd_w_taken(dev, d)) {
         RJ_TRY(run_winograd_w(dev, d, x, dy, dw));
     } else {
         RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));

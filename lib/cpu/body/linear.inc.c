@@ -83,7 +83,7 @@ static size_t product_shared(int n, int c, int k, bool back)
     const struct plan g = plan_new(&d, back, EXACT);
 
     return (size_t)(rows_numbers(&d, c) + rows_numbers(&d, k)) * sizeof(rj_real) +
-           plan_shared(&g);
+           plan_ready(&g) * sizeof(rj_real);
 }
 
 /* y = x w^T + bias, or with `back` x += y w: `from` holds the rows of the one, `to`

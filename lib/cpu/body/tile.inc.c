@@ -58,6 +58,20 @@ ALWAYS void tile(const bool pairs, const int vecs, const int pixels, const struc
                   a[p][v]);
 }
 
+/* What follows a convolution in prediction: numbers of the same picture beside it, and
+ * relu, which keeps NaN. */
+struct finish {
+    const rj_real *beside; /* or NULL */
+    bool relu;
+};
+
+ALWAYS vec finished(const struct finish *f, ptrdiff_t at, vec v)
+{
+    if (f->beside)
+        v += load(f->beside + at);
+    return f->relu ? where(v < fill(0), fill(0), v) : v;
+}
+
 /* What the registers cannot hold is never asked for: see widest(). */
 #define TILE(B, P)                                                                       \
     static void tile_##B##_##P(const struct span *s, const rj_real *in,                  \

@@ -30,6 +30,7 @@ struct winograd {
     const rj_real *x, *weight, *bias;
     rj_real *y;
     bool add; /* to what y holds */
+    struct finish finish;
     rj_real *start, *packed;
 };
 
@@ -141,7 +142,8 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
         for (int r = 0; r < rows; r++, to += (ptrdiff_t)g->q * BLOCK)
             for (int x = 0; x < cols; x++) {
                 const vec old = g->add ? load(to + x * BLOCK) : load(start + v);
-                store(to + x * BLOCK, y[r * QUAD + x] + old);
+                const vec sum = y[r * QUAD + x] + old;
+                store(to + x * BLOCK, finished(&g->finish, to + x * BLOCK - g->y, sum));
             }
     }
 }
@@ -331,36 +333,61 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
     return g;
 }
 
-/* Whether the detour pays, by the operations of one place: products, points to and from,
- * and its part of U; in vectors of 16. */
-static bool winograd_pays(rj_device *dev, const rj_conv *d, bool back)
+/* Whether the detour is taken: where it can be and must be, or where it pays. That is
+ * judged by the operations of one place: products, points to and from, in vectors of 16,
+ * and what each pair of channels costs: laying U out, or, where it was prepared, reading
+ * it once, which is 36 numbers instead of 9 and out of memory when they are many. */
+static bool winograd_taken(rj_device *dev, const rj_conv *d, bool back, bool ready)
 {
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1; // of a multiplication
     const double c = back ? d->k : d->c, k = back ? d->c : d->k;
     const int p = back ? d->h : d->p, q = back ? d->w : d->q;
     const double places = (double)d->n * runs(p, QUAD) * runs(q, QUAD);
-    const double direct = each * 9.0 / 16 * c * k * d->n * p * q;
-    const double detour =
-        places * (each * 36.0 / 16 * c * k + 14 * c + 14 * k) + 24 * c * k;
+    const double read = each * (c * k > 50000 ? 10 : 2);
+    const double direct =
+        each * 9.0 / 16 * c * k * d->n * p * q + (ready ? read : 3) * c * k;
+    const double detour = places * (each * 36.0 / 16 * c * k + 14 * c + 14 * k) +
+                          (ready ? 4 * read : 24) * c * k;
 
-    return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
-           detour < 0.9 * direct;
+    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
+        return false;
+    return dev->algorithm == RJ_WINOGRAD ||
+           (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
+}
+
+/* Numbers of `start` and U. */
+static size_t winograd_ready(const struct winograd *g)
+{
+    return (size_t)(blocks_of(g->k) * BLOCK + g->groups * POINTS * u_step(g));
+}
+
+/* Lay out the bias, and U. */
+static rij_status winograd_prepare(struct winograd *g, rj_real *ready)
+{
+    const int k = blocks_of(g->k) * BLOCK;
+
+    g->start = ready;
+    g->packed = ready + k;
+    for (int i = 0; i < k; i++)
+        g->start[i] = g->bias && i < g->k ? g->bias[i] : 0;
+    return rj_parallel_for(g->dev->pool, blocks_of(g->k) * blocks_of(g->c), window_piece,
+                           g);
+}
+
+/* With everything laid out. */
+static rij_status winograd_prepared(struct winograd *g)
+{
+    const ptrdiff_t points = POINTS * (v_step(g) + m_step(g));
+
+    RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
+    return rj_parallel_for(g->dev->pool,
+                           runs(g->n * g->down * g->across, g->some) * g->shares,
+                           winograd_piece, g);
 }
 
 static rij_status run_winograd(struct winograd *g)
 {
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
-    const ptrdiff_t points = POINTS * (v_step(g) + m_step(g));
-
-    RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
-    RJ_TRY(rj_device_shared(
-        g->dev, (size_t)(kb * BLOCK + g->groups * POINTS * u_step(g)) * sizeof(rj_real)));
-    g->start = g->dev->shared;
-    g->packed = g->start + (ptrdiff_t)kb * BLOCK;
-    for (int i = 0; i < kb * BLOCK; i++)
-        g->start[i] = g->bias && i < g->k ? g->bias[i] : 0;
-    RJ_TRY(rj_parallel_for(g->dev->pool, kb * cb, window_piece, g));
-    return rj_parallel_for(g->dev->pool,
-                           runs(g->n * g->down * g->across, g->some) * g->shares,
-                           winograd_piece, g);
+    RJ_TRY(rj_device_shared(g->dev, winograd_ready(g) * sizeof(rj_real)));
+    RJ_TRY(winograd_prepare(g, g->dev->shared));
+    return winograd_prepared(g);
 }

@@ -198,8 +198,8 @@ static rij_status window_sums_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* As winograd_pays(), with points of both sides going through memory. */
-static bool winograd_w_pays(rj_device *dev, const rj_conv *d)
+/* As winograd_taken(), with points of both sides going through memory. */
+static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 {
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
     const double c = d->c, k = d->k;
@@ -208,8 +208,10 @@ static bool winograd_w_pays(rj_device *dev, const rj_conv *d)
     const double detour =
         places * (each * 36.0 / 16 * c * k + 40 * c + 40 * k) + 35 * c * k;
 
-    return d->r == 3 && d->s == 3 && d->stride == 1 && d->pad <= 2 &&
-           detour < 0.9 * direct;
+    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
+        return false;
+    return dev->algorithm == RJ_WINOGRAD ||
+           (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
 }
 
 static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real *x,
