@@ -129,14 +129,15 @@ $(B)/bench/bench_kernel: $(KERNELOBJ)
 .SECONDARY: $(BENCHES:=.o)
 bench: lib $(BENCHES) ## how fast kernels, training, prediction, decoding are; QUICK=1
 	@$(B)/bench/bench_kernel $(if $(QUICK),--quick)
-	@for net in small resnet18; do $(B)/bench/bench_train --net $$net --steps 5 || exit 1; done
-	@for net in small resnet18; do $(B)/bench/bench_predict --net $$net || exit 1; done
+	@for net in '--net small' '--net resnet18 --front raw'; do \
+	    $(B)/bench/bench_train $$net --steps 5 && $(B)/bench/bench_predict $$net || exit 1; done
 	@$(B)/bench/bench_decode
 bench-peers: ## PyTorch and ONNX Runtime at the same work; QUICK=1, ROUNDS=n
 	@CC='$(CC)' PKG='$(PKG)' .ci/setup bench
 	@$(MAKE) --no-print-directory run-bench-peers
 run-bench-peers: lib $(BENCHES)
-	@QUICK='$(QUICK)' ROUNDS='$(ROUNDS)' build/bench/venv/bin/python bench/peers/compare.py $(B)/bench
+	@QUICK='$(QUICK)' ROUNDS='$(ROUNDS)' WORK='$(WORK)' \
+	    THREADS='$(THREADS)' build/bench/venv/bin/python bench/peers/compare.py $(B)/bench
 check-house: lib $(B)/test/test ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad

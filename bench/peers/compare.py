@@ -18,6 +18,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 from chart import chart
 from contender import Contender, Failed
@@ -30,6 +31,7 @@ ROUNDS = int(os.environ.get("ROUNDS") or (3 if QUICK else 7))
 THREADS = os.environ.get("THREADS") or str(len(os.sched_getaffinity(0)))
 WORK = [w for w in os.environ.get("WORK", "").split(",") if w]
 TURN_S = 0.6
+FEWEST, BUDGET_S = 3, 60  # rounds; after so many seconds of a piece of work no more
 
 # work: network, crop, batch, precisions of ours, of the peer, goal
 TRAIN = {
@@ -105,8 +107,10 @@ def prediction(net, crop, batch, mine):
 
 
 def best(contenders, group):
-    """The fastest of a group, or None."""
-    ran = [c for c in contenders if c.group == group and c.rounds]
+    """The fastest of a group, of those that ran most rounds, or None."""
+    ran = [c for c in contenders if c.group == group]
+    most = max([1] + [len(c.rounds) for c in ran])
+    ran = [c for c in ran if len(c.rounds) == most]
     return min(ran, key=lambda c: statistics.median(c.rounds), default=None)
 
 
@@ -127,19 +131,16 @@ def compete(contenders):
         if len({c.parameters for c in present}) != 1:
             raise Failed("the networks differ: %s parameters" % ", ".join(
                 "%s %d" % (c.label, c.parameters) for c in present))
-        for c in present:
-            c.turn(TURN_S)
-            c.rounds = [min(c.ask("run 1"))]
+        end = time.monotonic() + BUDGET_S
         for i in range(ROUNDS):
             active = present
+            if i >= FEWEST and time.monotonic() > end:
+                break
             if i >= 2:
                 active = [best(present, g) for g in ("ours", "peer", "default", "other")]
             for c in active:
                 if c:
                     c.turn(TURN_S)
-            if i == 0:
-                for c in present:
-                    del c.rounds[0]  # it only told how many runs fit in a turn
         for c in present:
             c.stop()
     finally:

@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import statistics
 import subprocess
 import time
 
@@ -23,6 +24,7 @@ class Contender:
     def __init__(self, group, label, command):
         self.group, self.label, self.command = group, label, command
         self.rounds = []  # seconds of a run, by round
+        self.pace = 0  # seconds of a run, lately
         self.memory = 0
         self.process = None
         self.parameters = 0
@@ -66,9 +68,11 @@ class Contender:
 
     def turn(self, seconds):
         """As many runs as fit in so many seconds, one at least; their median."""
-        fit = seconds / self.rounds[-1] if self.rounds else 1
-        times = sorted(self.ask("run %d" % max(1, min(200, round(fit)))))
-        self.rounds.append(times[len(times) // 2])
+        if not self.rounds:
+            self.pace = self.ask("run 1")[0]
+        fit = max(1, min(200, round(seconds / self.pace)))
+        self.pace = statistics.median(self.ask("run %d" % fit))
+        self.rounds.append(self.pace)
         time.sleep(0.02)  # until its threads have gone to sleep
 
     def stop(self):
