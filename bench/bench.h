@@ -13,7 +13,7 @@ typedef struct bench_options {
     rj_net_config net;
     int crop, batch, steps, threads;
     bool bf16, profile, serve, quick;
-    const char *algorithm; /* of convolutions; "auto" */
+    enum rj_algorithm algorithm; /* of convolutions */
 } bench_options;
 
 /* Defaults stand in *o. Prints usage and exits on --help, on a flag that is unknown or
@@ -55,6 +55,7 @@ typedef struct bench_net {
     rj_params params; /* of encoder and classifier, no projection heads */
     rj_encoder encoder;
     rj_linear_layer classifier;
+    rj_ready *ready; /* the encoder, where it only predicts */
     rj_tape tape;
     int batch, crop;
     float *picture, *label;

@@ -87,6 +87,12 @@ rij_status rj_net_encode(rj_net *net, rj_tape *tape, rj_tensor *images, bool tra
     return rj_encoder_run(&net->params, tape, &net->encoder, images, train, h);
 }
 
+rij_status rj_net_prepare(rj_net *net, rj_device *dev, int side, int batch,
+                          rj_ready **ready)
+{
+    return rj_ready_new(dev, &net->params, &net->encoder, side, batch, ready);
+}
+
 rij_status rj_net_project(rj_net *net, rj_tape *tape, enum rj_head which, rj_tensor *h,
                           rj_tensor **u, rj_tensor **z)
 {

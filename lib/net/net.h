@@ -78,6 +78,8 @@ rij_status rj_relu_run(rj_tape *t, rj_tensor *x, rj_tensor **y);
 /* ---- the network: encoder.c, heads.c
  * -------------------------------------------------------- */
 
+#define RJ_BN_EPS 1e-5 /* as PyTorch has it */
+
 enum { RJ_ENCODER_BLOCKS = 16 };
 /* y = relu(F(x) + shortcut(x)), F two convolutions (basic) or three (bottleneck), each
  * with batch norm; the shortcut is x, or a projection where the shape changes. */
@@ -125,6 +127,18 @@ int rj_net_features(const rj_net *net); /* m, width of h */
 /* images (N,3,S,S) picture -> h (N,m); train: batch norm by the batch. */
 rij_status rj_net_encode(rj_net *net, rj_tape *tape, rj_tensor *images, bool train,
                          rj_tensor **h);
+/* ready.c: E of these parameters as they are now, for pictures of one size, in the
+ * device's precision; laid out for batches of about `batch`, good for any. Constant:
+ * threads may share it, each with its own tape and device of that precision. */
+typedef struct rj_ready rj_ready;
+rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int side,
+                        int batch, rj_ready **ready);
+void rj_ready_free(rj_ready *ready);
+/* As rj_net_encode() without `train`, up to rounding; nothing is recorded on the tape. */
+rij_status rj_ready_encode(const rj_ready *ready, rj_tape *tape, rj_tensor *images,
+                           rj_tensor **h);
+rij_status rj_net_prepare(rj_net *net, rj_device *dev, int side, int batch,
+                          rj_ready **ready);
 enum rj_head { RJ_HEAD_HOM, RJ_HEAD_HET };
 /* h -> unit rows (N,d); u, if not NULL, gets the rows before normalisation. */
 rij_status rj_net_project(rj_net *net, rj_tape *tape, enum rj_head head, rj_tensor *h,

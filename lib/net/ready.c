@@ -1,0 +1,334 @@
+/* ready.c: an encoder made ready to predict: batch norm folded into the convolution
+ * before it, weights laid out once for a size of picture, relu and the shortcut's sum
+ * done as numbers are written.
+ *
+ *     w'[k] = w[k] s[k],    b'[k] = beta[k] - mean[k] s[k],    s = gamma / sqrt(var +
+ * eps)
+ *
+ * What is made is never written again: any number of threads may use it, each with a tape
+ * and a device of its own. A pass takes three pictures of the trunk's size on the tape,
+ * which convolutions use in turn, and two of the stem's. */
+#include "net/net.h"
+#include <math.h>
+#include <string.h>
+
+/* One convolution, its n still open. */
+typedef struct layer {
+    rj_conv d;
+    const rj_real *ready;
+} layer;
+
+typedef struct block {
+    layer conv[3], down;
+    int convs;
+    bool projected;
+} block;
+
+struct rj_ready {
+    rj_arena arena; /* the laid out weights */
+    enum rj_precision precision;
+    rj_shape images; /* of one */
+    enum rj_front front;
+    bool pooled;
+    layer stem;
+    rj_pool2d pool;
+    block block[RJ_ENCODER_BLOCKS];
+    int blocks, features;
+};
+
+/* ---- making it -------------------------------------------------------------------- */
+
+/* What a layer is made from, and the picture (n,c,h,w) it is made for, which moves on. */
+struct making {
+    rj_params *s;
+    rj_device *dev;
+    rj_ready *ready;
+    rj_picture at;
+};
+
+static rij_status host_copy(rj_params *s, int index, rj_real **host)
+{
+    const size_t n = rj_count(&s->p[index].t.shape);
+
+    *host = rj_alloc(n, sizeof **host);
+    RJ_REQUIRE(*host, RIJ_E_MEMORY, "prepare: no memory for %zu numbers", n);
+    return rj_download(s->dev, *host, s->p[index].t.x, n);
+}
+
+/* w' in place of w (K,each), and b' in bias (K). */
+static rij_status fold(rj_params *s, const rj_bn_layer *bn, int k, size_t each,
+                       rj_real *w, rj_real *bias)
+{
+    const int part[4] = {bn->gamma, bn->beta, bn->mean, bn->var};
+    rj_real *p[4] = {0};
+    rij_status status = RIJ_OK;
+
+    for (int i = 0; i < 4 && status == RIJ_OK; i++)
+        status = host_copy(s, part[i], &p[i]);
+    for (int i = 0; i < k && status == RIJ_OK; i++) {
+        const double scale = (double)p[0][i] / sqrt((double)p[3][i] + RJ_BN_EPS);
+        for (size_t j = 0; j < each; j++)
+            w[(size_t)i * each + j] = (rj_real)((double)w[(size_t)i * each + j] * scale);
+        bias[i] = (rj_real)((double)p[1][i] - (double)p[2][i] * scale);
+    }
+    for (int i = 0; i < 4; i++)
+        rj_free(p[i]);
+    return status;
+}
+
+static rij_status lay_out(struct making *m, const rj_conv *d, const rj_real *w,
+                          const rj_real *bias, layer *l)
+{
+    const rj_kernels *k = m->dev->k;
+    rj_real *ready;
+    size_t n;
+
+    RJ_TRY(k->conv2d_prepare(m->dev, d, w, bias, &n, NULL));
+    ready = rj_arena_take(&m->ready->arena, n, sizeof *ready);
+    RJ_REQUIRE(ready, RIJ_E_MEMORY, "prepare: no memory for %zu numbers", n);
+    RJ_TRY(k->conv2d_prepare(m->dev, d, w, bias, &n, ready));
+    *l = (layer){*d, ready};
+    return RIJ_OK;
+}
+
+/* A convolution and its batch norm, for pictures like m->at. */
+static rij_status make_layer(struct making *m, const rj_conv_layer *conv,
+                             const rj_bn_layer *bn, layer *l)
+{
+    const int *w = m->s->p[conv->w].t.shape.dim;
+    const size_t each = (size_t)w[1] * (size_t)w[2] * (size_t)w[3];
+    const rj_picture *x = &m->at;
+    const rj_conv d = {x->n,
+                       x->c,
+                       x->h,
+                       x->w,
+                       w[0],
+                       w[2],
+                       w[3],
+                       conv->stride,
+                       conv->pad,
+                       (x->h + 2 * conv->pad - w[2]) / conv->stride + 1,
+                       (x->w + 2 * conv->pad - w[3]) / conv->stride + 1};
+    rj_real *weights = NULL, *bias = rj_alloc((size_t)w[0], sizeof *bias);
+    rij_status status = RIJ_E_MEMORY;
+
+    if (bias)
+        status = host_copy(m->s, conv->w, &weights);
+    else
+        rj_fail(status, "prepare: no memory");
+    if (status == RIJ_OK)
+        status = fold(m->s, bn, w[0], each, weights, bias);
+    if (status == RIJ_OK)
+        status = lay_out(m, &d, weights, bias, l);
+    rj_free(weights);
+    rj_free(bias);
+    return status;
+}
+
+static void move_on(struct making *m, const layer *l)
+{
+    m->at = (rj_picture){m->at.n, l->d.k, l->d.p, l->d.q};
+}
+
+static rij_status make_block(struct making *m, const rj_res_block *from, block *b)
+{
+    const rj_picture before = m->at;
+
+    b->convs = from->convs;
+    b->projected = from->projected;
+    if (b->projected)
+        RJ_TRY(make_layer(m, &from->down, &from->down_bn, &b->down));
+    m->at = before;
+    for (int i = 0; i < b->convs; i++) {
+        RJ_TRY(make_layer(m, &from->conv[i], &from->bn[i], &b->conv[i]));
+        move_on(m, &b->conv[i]);
+    }
+    return RIJ_OK;
+}
+
+static rij_status make(struct making *m, const rj_encoder *e)
+{
+    rj_ready *r = m->ready;
+
+    RJ_TRY(make_layer(m, &e->stem, &e->stem_bn, &r->stem));
+    move_on(m, &r->stem);
+    if (r->pooled) {
+        const rj_picture *x = &m->at;
+        r->pool = (rj_pool2d){
+            x->n, x->c, x->h, x->w, 3, 2, 1, (x->h - 1) / 2 + 1, (x->w - 1) / 2 + 1};
+        m->at.h = r->pool.p;
+        m->at.w = r->pool.q;
+    }
+    for (int i = 0; i < e->blocks; i++)
+        RJ_TRY(make_block(m, &e->block[i], &r->block[i]));
+    return RIJ_OK;
+}
+
+/* Where the picture m->at is behind the front-end: as the op says. */
+static rij_status pass_front(struct making *m, enum rj_front kind)
+{
+    const rj_residual_par par = {kind};
+    rj_tensor t = {.shape = rj_shape_picture(m->at.n, m->at.c, m->at.h, m->at.w)};
+    const rj_call call = {.op = &rj_op_residual, .in = {&t}, .par = &par};
+    size_t saved;
+
+    if (kind != RJ_FRONT_RAW)
+        RJ_TRY(rj_op_residual.shape(&call, &t.shape, &saved));
+    m->at = rj_shape_dims(&t.shape);
+    return RIJ_OK;
+}
+
+rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int side,
+                        int batch, rj_ready **out)
+{
+    rj_ready *r = rj_alloc(1, sizeof *r);
+    struct making m = {s, dev, r, {batch, 3, side, side}};
+    rij_status status;
+
+    RJ_REQUIRE(r, RIJ_E_MEMORY, "prepare: no memory");
+    r->precision = dev->precision;
+    r->images = rj_shape_picture(1, 3, side, side);
+    r->front = e->front;
+    r->pooled = e->pooled;
+    r->blocks = e->blocks;
+    r->features = e->features;
+    status = pass_front(&m, e->front);
+    if (status == RIJ_OK)
+        status = make(&m, e);
+    if (status != RIJ_OK) {
+        rj_ready_free(r);
+        return status;
+    }
+    *out = r;
+    return RIJ_OK;
+}
+
+void rj_ready_free(rj_ready *r)
+{
+    if (r)
+        rj_arena_free(&r->arena);
+    rj_free(r);
+}
+
+/* ---- using it --------------------------------------------------------------------- */
+
+static size_t numbers(const rj_device *dev, int n, int c, int h, int w)
+{
+    const rj_picture d = {n, c, h, w};
+
+    return rj_picture_storage(dev, &d);
+}
+
+static rij_status run(rj_device *dev, const layer *l, int n, const rj_real *x,
+                      const rj_real *beside, bool relu, rj_real *y)
+{
+    rj_conv d = l->d;
+
+    d.n = n;
+    return dev->k->conv2d_prepared(dev, &d, x, l->ready, beside, relu, y);
+}
+
+/* Numbers of the largest picture between the blocks and inside them. */
+static size_t trunk_numbers(const rj_ready *r, const rj_device *dev, int n)
+{
+    size_t most = 0;
+
+    for (int i = 0; i < r->blocks; i++)
+        for (int k = 0; k < r->block[i].convs; k++) {
+            const rj_conv *d = &r->block[i].conv[k].d;
+            most = RJ_MAX(most, numbers(dev, n, d->c, d->h, d->w));
+            most = RJ_MAX(most, numbers(dev, n, d->k, d->p, d->q));
+        }
+    return most;
+}
+
+static rij_status take(rj_tape *tape, size_t n, rj_real **memory)
+{
+    *memory = rj_arena_take_raw(&tape->arena, n, sizeof **memory);
+    RJ_REQUIRE(*memory, RIJ_E_MEMORY, "predict: no memory for %zu numbers", n);
+    return RIJ_OK;
+}
+
+/* x -> relu(F(x) + shortcut), into one of the other three; room[0] holds x before, y
+ * after. */
+static rij_status run_block(const block *b, rj_device *dev, int n, rj_real *room[4])
+{
+    rj_real *x = room[0], *beside = x, *a = room[1], *c = room[2];
+
+    if (b->projected) {
+        beside = room[3];
+        RJ_TRY(run(dev, &b->down, n, x, NULL, false, beside));
+    }
+    RJ_TRY(run(dev, &b->conv[0], n, x, NULL, true, a));
+    for (int i = 1; i < b->convs; i++) {
+        const bool last = i + 1 == b->convs;
+        RJ_TRY(run(dev, &b->conv[i], n, a, last ? beside : NULL, true, c));
+        room[1] = c, room[2] = a;
+        a = room[1], c = room[2];
+    }
+    room[0] = a, room[1] = x;
+    return RIJ_OK;
+}
+
+static rij_status trunk(const rj_ready *r, rj_tape *tape, int n, rj_real *x, rj_real *h)
+{
+    rj_device *dev = tape->dev;
+    const size_t most = trunk_numbers(r, dev, n);
+    rj_real *room[4] = {x};
+    rj_conv last;
+
+    for (int i = 1; i < 4; i++)
+        RJ_TRY(take(tape, most, &room[i]));
+    for (int i = 0; i < r->blocks; i++)
+        RJ_TRY(run_block(&r->block[i], dev, n, room));
+    last = r->block[r->blocks - 1].conv[r->block[r->blocks - 1].convs - 1].d;
+    return dev->k->avgpool(dev, &(rj_picture){n, last.k, last.p, last.q}, room[0], h);
+}
+
+/* The stem, and pooling behind it; *x has room for any picture of the trunk. */
+static rij_status stem(const rj_ready *r, rj_tape *tape, int n, const rj_real *images,
+                       rj_real **x)
+{
+    rj_device *dev = tape->dev;
+    const rj_conv *d = &r->stem.d;
+    const size_t wide = numbers(dev, n, d->k, d->p, d->q);
+    rj_pool2d pool = r->pool;
+    rj_real *y, *at;
+
+    RJ_TRY(take(tape, RJ_MAX(wide, r->pooled ? 0 : trunk_numbers(r, dev, n)), &y));
+    RJ_TRY(run(dev, &r->stem, n, images, NULL, true, y));
+    *x = y;
+    if (!r->pooled)
+        return RIJ_OK;
+    pool.n = n;
+    RJ_TRY(take(tape, trunk_numbers(r, dev, n), x));
+    RJ_TRY(take(tape, numbers(dev, n, pool.c, pool.p, pool.q), &at));
+    return dev->k->maxpool2d(dev, &pool, y, *x, at);
+}
+
+rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, rj_tensor *images,
+                           rj_tensor **h)
+{
+    const int n = images->shape.rank == 4 ? images->shape.dim[0] : 0;
+    const rj_shape rows = rj_shape_plain(2, n, r->features, 0, 0);
+    const rj_residual_par residual = {r->front};
+    rj_shape one = images->shape;
+    rj_tensor *front = images, *out;
+    rj_real *x;
+    char text[2][64];
+
+    one.dim[0] = 1;
+    RJ_REQUIRE(rj_shape_same(&one, &r->images), RIJ_E_SHAPE,
+               "predict: images %s, prepared for %s",
+               rj_shape_text(&images->shape, text[0]),
+               rj_shape_text(&r->images, text[1]));
+    RJ_REQUIRE(tape->dev->precision == r->precision, RIJ_E_ARGUMENT,
+               "predict: prepared for another precision");
+    if (r->front != RJ_FRONT_RAW)
+        RJ_TRY(rj_apply(tape, &rj_op_residual, &residual, &images, &front));
+    RJ_TRY(stem(r, tape, n, front->x, &x));
+    RJ_TRY(rj_tensor_new_raw(tape->dev, &tape->arena, &rows, false, &out));
+    RJ_TRY(trunk(r, tape, n, x, out->x));
+    *h = out;
+    return RIJ_OK;
+}
