@@ -18,6 +18,7 @@ struct conv {
     ptrdiff_t *tap; /* R S places, phase by phase */
     rj_real *start; /* NULL where it adds */
     rj_real *packed;
+    bool finishes;
     struct finish finish;
 };
 
@@ -128,16 +129,21 @@ static rij_status pack_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Finish the pixels a tile has just written. */
-static void finish_tile(const struct conv *j, const struct span *s, int pixels,
+/* Finish the pixels a tile has just written; they lie side by side. */
+static void finish_tile(const struct conv *j, ptrdiff_t out_block, int pixels,
                         rj_real *out)
 {
-    for (int b = 0; b < j->g.blocks; b++)
-        for (int p = 0; p < pixels; p++)
-            for (int v = 0; v < BLOCK; v += LANES) {
-                rj_real *to = out + b * s->out_block + p * s->out_pixel + v;
-                store(to, finished(&j->finish, to - j->y, load(to)));
-            }
+    const vec floor = fill(j->finish.floor);
+
+    for (int b = 0; b < j->g.blocks; b++, out += out_block) {
+        const rj_real *beside = j->finish.beside ? j->finish.beside + (out - j->y) : NULL;
+        if (beside)
+            for (int i = 0; i < pixels * BLOCK; i += LANES)
+                store(out + i, largest(floor, load(out + i) + load(beside + i)));
+        else
+            for (int i = 0; i < pixels * BLOCK; i += LANES)
+                store(out + i, largest(floor, load(out + i)));
+    }
 }
 
 /* Rows i .. end - 1 of phase (oy, ox) of the output, for one group. `in` is the pixel
@@ -150,7 +156,7 @@ static void phase_rows(const struct conv *j, const struct span *s, int oy, int o
     const int cols = axis_count(&g->x, ox), last = RJ_MIN(end, axis_count(&g->y, oy));
     const int n = runs(cols, widest(g->blocks));
     const ptrdiff_t row = (ptrdiff_t)g->y.spread * g->x.out * BLOCK;
-    const bool finish = last_sum && (j->finish.beside || j->finish.relu);
+    const bool finish = last_sum && j->finishes;
 
     for (; i < last; i++, in += g->y.step * g->row)
         for (int t = 0; t < n; t++) {
@@ -159,7 +165,7 @@ static void phase_rows(const struct conv *j, const struct span *s, int oy, int o
             tiles[g->form == PAIRED][g->blocks][pixels - 1](
                 s, in + (ptrdiff_t)p * g->pitch, w, start, to);
             if (finish)
-                finish_tile(j, s, pixels, to);
+                finish_tile(j, s->out_block, pixels, to);
         }
 }
 
@@ -312,7 +318,7 @@ static rij_status conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_rea
 
     if (ready[0] == RJ_WINOGRAD) {
         struct winograd g = winograd_new(dev, d, false);
-        g.x = x, g.y = y, g.finish = (struct finish){beside, relu};
+        g.x = x, g.y = y, g.finish = finish_new(beside, relu);
         g.start = laid;
         g.packed = laid + blocks_of(g.k) * BLOCK;
         return winograd_prepared(&g);
@@ -321,7 +327,8 @@ static rij_status conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_rea
                      .g = plan_new(d, false, form_of(dev)),
                      .x = x,
                      .y = y,
-                     .finish = {beside, relu}};
+                     .finishes = beside || relu,
+                     .finish = finish_new(beside, relu)};
     j.tap = (ptrdiff_t *)(void *)laid;
     j.start = laid + place_numbers(&j.g);
     j.packed = j.start + blocks_of(j.g.k) * BLOCK;

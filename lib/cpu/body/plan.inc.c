@@ -171,6 +171,20 @@ static int steps_of(const struct plan *g, int channels)
     return g->form == PAIRED ? runs(channels, 2) : channels;
 }
 
+/* Pixels of a line from `line` on, `step` pixels apart, in the plan's form. */
+static void gather_some(const struct plan *g, const rj_real *line, int n, rj_real *out)
+{
+    const ptrdiff_t step = (ptrdiff_t)g->x.step * BLOCK;
+
+    for (int j = 0; j < n; j++, line += step, out += g->pitch)
+        for (int v = 0; v < BLOCK; v += LANES)
+            if (g->form == PAIRED)
+                store_paired(out, load(line));
+            else
+                store(out + v,
+                      g->form == ROUNDED ? rounded(load(line + v)) : load(line + v));
+}
+
 /* Copy the source rows under rows i .. i + rows - 1 of blocks from .. to - 1 of one
  * picture x into `out`, with zeros where there is no source. */
 static void gather(const struct plan *g, const rj_real *x, int from, int to, int i,
@@ -183,24 +197,25 @@ static void gather(const struct plan *g, const rj_real *x, int from, int to, int
         for (int r = 0; r < axis_under(ay, rows); r++) {
             const int y = i * ay->step + ay->first + r;
             const bool known = y >= 0 && y < ay->source;
-            const rj_real *line =
-                known ? x + ((ptrdiff_t)b * ay->source + y) * ax->source * BLOCK : x;
             if (r % ay->step >= ay->reach)
                 continue; // no tap reads it
             for (int f = 0; f < phases; f++) {
+                // columns before .. after - 1 of the copy have a source
+                const int first = ax->first + f, last = ax->source - first;
+                const int before = RJ_MIN(first < 0 ? runs(-first, ax->step) : 0, cols);
+                const int after = last > 0 ? RJ_MIN(runs(last, ax->step), cols) : 0;
+                const int n = known ? RJ_MAX(after - before, 0) : 0;
                 rj_real *at = out + (b - from) * g->block + r * g->row + f * g->phase;
-                for (int j = 0; j < cols; j++, at += g->pitch) {
-                    const int col = ax->first + f + j * ax->step;
-                    const bool inside = known && col >= 0 && col < ax->source;
-                    for (int v = 0; v < BLOCK; v += LANES) {
-                        const vec p =
-                            inside ? load(line + (ptrdiff_t)col * BLOCK + v) : fill(0);
-                        if (g->form == PAIRED)
-                            store_paired(at, p);
-                        else
-                            store(at + v, g->form == ROUNDED ? rounded(p) : p);
-                    }
-                }
+                for (ptrdiff_t k = 0; k < (ptrdiff_t)before * g->pitch; k++)
+                    at[k] = 0;
+                if (n > 0)
+                    gather_some(g,
+                                x + (((ptrdiff_t)b * ay->source + y) * ax->source +
+                                     first + (ptrdiff_t)before * ax->step) *
+                                        BLOCK,
+                                n, at + (ptrdiff_t)before * g->pitch);
+                for (ptrdiff_t k = (ptrdiff_t)(before + n) * g->pitch; k < g->phase; k++)
+                    at[k] = 0;
             }
         }
 }

@@ -15,7 +15,8 @@ struct move {
     rj_real *y;
 };
 
-/* Planar (N,C,H,W) to blocks; a piece is one block of one picture. */
+/* Planar (N,C,H,W) to blocks; a piece is one block of one picture, 16 pixels at a time.
+ */
 static rij_status pack_planar_piece(void *job, int index, int worker)
 {
     const struct move *j = job;
@@ -23,12 +24,16 @@ static rij_status pack_planar_piece(void *job, int index, int worker)
     const int n = index / cb, c0 = index % cb * BLOCK, some = RJ_MIN(BLOCK, j->d.c - c0);
     const rj_real *from = j->x + ((ptrdiff_t)n * j->d.c + c0) * pixels;
     rj_real *to = j->y + (ptrdiff_t)index * pixels * BLOCK;
+    rj_real rows[BLOCK * BLOCK] = {0}, part[BLOCK * BLOCK];
 
-    for (int i = 0; i < pixels; i++, to += BLOCK) {
+    for (int i = 0; i < pixels; i += BLOCK) {
+        const int here = RJ_MIN(BLOCK, pixels - i);
+        const size_t row = (size_t)here * sizeof *to;
         for (int c = 0; c < some; c++)
-            to[c] = from[(ptrdiff_t)c * pixels + i];
-        for (int c = some; c < BLOCK; c++)
-            to[c] = 0;
+            memcpy(rows + c * BLOCK, from + (ptrdiff_t)c * pixels + i, row);
+        turn(rows, BLOCK, here == BLOCK ? to + (ptrdiff_t)i * BLOCK : part);
+        if (here < BLOCK)
+            memcpy(to + (ptrdiff_t)i * BLOCK, part, row * BLOCK);
     }
     (void)worker;
     return RIJ_OK;

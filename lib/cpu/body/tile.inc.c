@@ -59,17 +59,15 @@ ALWAYS void tile(const bool pairs, const int vecs, const int pixels, const struc
 }
 
 /* What follows a convolution in prediction: numbers of the same picture beside it, and
- * relu, which keeps NaN. */
+ * relu: nothing stays below the floor, which is zero or minus infinity. NaN stays. */
 struct finish {
     const rj_real *beside; /* or NULL */
-    bool relu;
+    rj_real floor;
 };
 
-ALWAYS vec finished(const struct finish *f, ptrdiff_t at, vec v)
+static struct finish finish_new(const rj_real *beside, bool relu)
 {
-    if (f->beside)
-        v += load(f->beside + at);
-    return f->relu ? where(v < fill(0), fill(0), v) : v;
+    return (struct finish){beside, relu ? 0 : -(rj_real)INFINITY};
 }
 
 /* What the registers cannot hold is never asked for: see widest(). */

@@ -124,26 +124,30 @@ static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
     }
 }
 
-/* A' m A of one place and block, onto rows i .. and columns j .. of a plane. */
+/* A' m A of one place and block, onto rows i .. and columns j .. of a plane of y. */
 static void place_from_points(const struct winograd *g, const rj_real *m, ptrdiff_t step,
                               const rj_real *start, int i, int j, rj_real *plane)
 {
     const int rows = RJ_MIN(QUAD, g->p - i), cols = RJ_MIN(QUAD, g->q - j);
+    const rj_real *more = g->add ? g->y : g->finish.beside; // or NULL
+    const ptrdiff_t at = plane + ((ptrdiff_t)i * g->q + j) * BLOCK - g->y,
+                    line = (ptrdiff_t)g->q * BLOCK;
 
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[POINTS], part[QUAD * SIX], y[QUAD * QUAD];
-        rj_real *to = plane + ((ptrdiff_t)i * g->q + j) * BLOCK + v;
+        const vec first = g->add ? fill(0) : load(start + v),
+                  floor = fill(g->finish.floor);
         EACH (k, POINTS)
             d[k] = load(m + k * step + v);
         EACH (x, SIX)
             from_points(d + x, SIX, part + x, SIX);
         EACH (r, QUAD)
             from_points(part + r * SIX, 1, y + r * QUAD, 1);
-        for (int r = 0; r < rows; r++, to += (ptrdiff_t)g->q * BLOCK)
+        for (int r = 0; r < rows; r++)
             for (int x = 0; x < cols; x++) {
-                const vec old = g->add ? load(to + x * BLOCK) : load(start + v);
-                const vec sum = y[r * QUAD + x] + old;
-                store(to + x * BLOCK, finished(&g->finish, to + x * BLOCK - g->y, sum));
+                const ptrdiff_t to = at + r * line + x * BLOCK + v;
+                const vec sum = y[r * QUAD + x] + (more ? load(more + to) : first);
+                store(g->y + to, largest(floor, more ? sum + first : sum));
             }
     }
 }
@@ -313,7 +317,11 @@ static void winograd_pieces(struct winograd *g)
 
 static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
 {
-    struct winograd g = {.dev = dev, .n = d->n, .back = back, .form = form_of(dev)};
+    struct winograd g = {.dev = dev,
+                         .n = d->n,
+                         .back = back,
+                         .form = form_of(dev),
+                         .finish = finish_new(NULL, false)};
 
     g.c = back ? d->k : d->c;
     g.k = back ? d->c : d->k;
