@@ -237,6 +237,7 @@ static void check_no_number(const one *c, const char *device, const rj_real *x)
 START_TEST(what_is_no_number_passes_the_relu_and_so_does_its_gradient)
 {
     static const rj_real x[] = {NAN, -3, 5};
+    const one alone = {&rj_op_relu, "alone", "g-----", NOPAR, {PIC(1, 1, 1, 3)}};
     const one norm = {&rj_op_batchnorm,
                       "normed",
                       "gggcv-",
@@ -247,6 +248,7 @@ START_TEST(what_is_no_number_passes_the_relu_and_so_does_its_gradient)
 
     added.name = "added";
     added.inputs = "gggcvg";
+    check_no_number(&alone, "ref", x);
     for (int k = 0; k < RJ_COUNT(devices); k++) {
         check_no_number(&norm, devices[k], x);
         check_no_number(&added, devices[k], x);
