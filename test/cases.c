@@ -13,7 +13,7 @@ const int cases_count = RJ_COUNT(cases);
 
 bool wants(const one *c, int i)
 {
-    return strchr("gkz", c->inputs[i]) != NULL;
+    return strchr("gfkz", c->inputs[i]) != NULL;
 }
 
 rj_real *noise(size_t n, int which)
@@ -65,6 +65,9 @@ static rj_real *draw(const one *c, int i)
 
     if (c->inputs[i] == 'k')
         ladder(x, n, i);
+    if (c->inputs[i] == 'f')
+        for (size_t j = 0; j < n; j++)
+            x[j] += x[j] < 0 ? -8 : 8;
     if (c->inputs[i] == 'v')
         for (size_t j = 0; j < n; j++)
             x[j] = x[j] * x[j] + (rj_real)0.5;

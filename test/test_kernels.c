@@ -207,6 +207,80 @@ START_TEST(among_equal_numbers_the_first_wins_the_window)
 }
 END_TEST
 
+static void check_no_number(const one *c, const char *device, const rj_real *x)
+{
+    static const rj_real dy[] = {1, 2, 4};
+    rj_real *y, *dx;
+    run r;
+
+    run_open(&r, c, device, 1);
+    set_values(&r, r.in[0], x);
+    for (int i = 1; i < 5 && r.in[i]; i++) // (x - 0) 1 / sqrt(1 + eps) + 0
+        set_values(&r, r.in[i], (const rj_real[]){(rj_real)(i == 1 || i == 4)});
+    if (r.in[5])
+        set_values(&r, r.in[5], (const rj_real[]){0, 0, 0});
+    run_forward(&r);
+    run_backward(&r, dy);
+    y = values_of(&r, r.out);
+    ck_assert_msg(isnan(y[0]) && y[1] == 0 && y[2] > 0, "%s %s/%s: %g %g %g", device,
+                  c->op->name, c->name, (double)y[0], (double)y[1], (double)y[2]);
+    dx = gradient_of(&r, r.in[r.in[5] ? 5 : 0]);
+    // dx of batch norm, a sum that x is in, may be none as well
+    ck_assert_msg(dx[0] != 0 && dx[1] == 0 && fabs((double)dx[2] - 4) <= 1e-4,
+                  "%s %s/%s: gradients %g %g %g", device, c->op->name, c->name,
+                  (double)dx[0], (double)dx[1], (double)dx[2]);
+    rj_free(y);
+    rj_free(dx);
+    run_close(&r);
+}
+
+START_TEST(what_is_no_number_passes_the_relu_and_so_does_its_gradient)
+{
+    static const rj_real x[] = {NAN, -3, 5};
+    const one alone = {&rj_op_relu, "alone", "g-----", NOPAR, {PIC(1, 1, 1, 3)}};
+    const one norm = {&rj_op_batchnorm,
+                      "normed",
+                      "gggcv-",
+                      PAR(rj_batchnorm_par, false, 1e-5, 0.1, true),
+                      {PIC(1, 1, 1, 3), PLAIN(1, 1), PLAIN(1, 1), PLAIN(1, 1),
+                       PLAIN(1, 1), PIC(1, 1, 1, 3)}};
+    one added = norm;
+
+    added.name = "added";
+    added.inputs = "gggcvg";
+    check_no_number(&alone, "ref", x);
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        check_no_number(&norm, devices[k], x);
+        check_no_number(&added, devices[k], x);
+    }
+}
+END_TEST
+
+START_TEST(a_window_of_no_numbers_has_no_largest)
+{
+    const one c = {&rj_op_maxpool2d,
+                   "none",
+                   "g-----",
+                   PAR(rj_maxpool2d_par, 3, 2, 1),
+                   {PIC(1, 1, 5, 5)}};
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        rj_real x[25], *y;
+        run r;
+        for (int i = 0; i < 25; i++)
+            x[i] = NAN;
+        run_open(&r, &c, devices[k], 1);
+        set_values(&r, r.in[0], x);
+        run_forward(&r);
+        y = values_of(&r, r.out);
+        for (int i = 0; i < 9; i++)
+            ck_assert_msg(isnan(y[i]), "%s: y[%d] is %g", devices[k], i, (double)y[i]);
+        rj_free(y);
+        run_close(&r);
+    }
+}
+END_TEST
+
 /* ---- kernels of no op ------------------------------------------------------------- */
 
 static void open_device(const char *name, int threads, rj_pool **pool, rj_device **dev)
@@ -315,7 +389,7 @@ START_TEST(running_statistics_follow_the_batch_alike_on_both_devices)
     // a single case, so that run_forward() moves them once more than run_open() did
     const one c = {&rj_op_batchnorm,
                    "running",
-                   "gggcv",
+                   "gggcv-",
                    PAR(rj_batchnorm_par, true, 1e-5, 0.3),
                    {PIC(3, 21, 5, 3), PLAIN(1, 21, 0), PLAIN(1, 21, 0), PLAIN(1, 21, 0),
                     PLAIN(1, 21, 0)}};
@@ -389,6 +463,8 @@ SUITE(kernels, 60, ops_and_gradients_are_those_of_pytorch,
       among_equal_pixels_the_first_is_the_median,
       laplace_reflects_without_repeating_the_edge,
       among_equal_numbers_the_first_wins_the_window,
+      what_is_no_number_passes_the_relu_and_so_does_its_gradient,
+      a_window_of_no_numbers_has_no_largest,
       pictures_are_stored_in_blocks_of_channels_with_zeros_behind,
       optimisers_of_the_cpu_step_as_the_reference_does,
       running_statistics_follow_the_batch_alike_on_both_devices,

@@ -114,18 +114,22 @@ rij_status rj_cpu_bias_grad(rj_device *dev, const rj_picture *d, const rj_real *
 }
 
 rij_status rj_cpu_batchnorm(rj_device *dev, const rj_bn *d, const rj_real *x,
-                            const rj_real *gamma, const rj_real *beta, rj_real *run_mean,
-                            rj_real *run_var, rj_real *mean, rj_real *inv, rj_real *y)
+                            const rj_real *gamma, const rj_real *beta, const rj_real *add,
+                            rj_real *run_mean, rj_real *run_var, rj_real *mean,
+                            rj_real *inv, rj_real *y)
 {
-    return dev->isa->batchnorm(dev, d, x, gamma, beta, run_mean, run_var, mean, inv, y);
+    return dev->isa->batchnorm(dev, d, x, gamma, beta, add, run_mean, run_var, mean, inv,
+                               y);
 }
 
 rij_status rj_cpu_batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *x,
-                                 const rj_real *gamma, const rj_real *mean,
-                                 const rj_real *inv, const rj_real *dy, rj_real *dx,
-                                 rj_real *dgamma, rj_real *dbeta)
+                                 const rj_real *gamma, const rj_real *beta,
+                                 const rj_real *mean, const rj_real *inv,
+                                 const rj_real *y, const rj_real *dy, rj_real *dx,
+                                 rj_real *dgamma, rj_real *dbeta, rj_real *d_add)
 {
-    return dev->isa->batchnorm_grad(dev, d, x, gamma, mean, inv, dy, dx, dgamma, dbeta);
+    return dev->isa->batchnorm_grad(dev, d, x, gamma, beta, mean, inv, y, dy, dx, dgamma,
+                                    dbeta, d_add);
 }
 
 rij_status rj_cpu_maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x,

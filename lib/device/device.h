@@ -39,6 +39,7 @@ typedef struct rj_bn {
     bool train;      /* statistics of the batch; else the running ones */
     double eps;      /* added to the variance */
     double momentum; /* running = (1 - momentum) running + momentum batch */
+    bool add, relu;  /* a picture is added; then negative numbers become zero */
 } rj_bn;
 
 enum rj_resize_mode { RJ_NEAREST, RJ_BILINEAR };

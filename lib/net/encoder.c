@@ -157,24 +157,23 @@ rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *conf
     return RIJ_OK;
 }
 
+/* The last batch norm of a block adds what passes by, x or its projection. */
 static rij_status block_run(rj_params *s, rj_tape *t, const rj_res_block *b, bool train,
                             rj_tensor *x, rj_tensor **y)
 {
-    const rj_add_par sum = {1, 1};
-    rj_tensor *in[RJ_MAX_IN] = {x, x};
+    rj_tensor *past = x;
 
-    for (int i = 0; i < b->convs; i++) {
-        RJ_TRY(rj_conv_run(s, t, &b->conv[i], in[0], &in[0]));
-        RJ_TRY(rj_bn_run(s, t, &b->bn[i], train, in[0], &in[0]));
-        if (i + 1 < b->convs)
-            RJ_TRY(rj_relu_run(t, in[0], &in[0]));
-    }
     if (b->projected) {
-        RJ_TRY(rj_conv_run(s, t, &b->down, in[1], &in[1]));
-        RJ_TRY(rj_bn_run(s, t, &b->down_bn, train, in[1], &in[1]));
+        RJ_TRY(rj_conv_run(s, t, &b->down, past, &past));
+        RJ_TRY(rj_bn_run(s, t, &b->down_bn, train, past, NULL, false, &past));
     }
-    RJ_TRY(rj_apply(t, &rj_op_add, &sum, in, &in[0]));
-    return rj_relu_run(t, in[0], y);
+    for (int i = 0; i < b->convs; i++) {
+        rj_tensor *add = i + 1 < b->convs ? NULL : past;
+        RJ_TRY(rj_conv_run(s, t, &b->conv[i], x, &x));
+        RJ_TRY(rj_bn_run(s, t, &b->bn[i], train, x, add, true, &x));
+    }
+    *y = x;
+    return RIJ_OK;
 }
 
 rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
@@ -192,8 +191,7 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
     if (e->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(t, &rj_op_residual, &residual, in, &in[0]));
     RJ_TRY(rj_conv_run(s, t, &e->stem, in[0], &in[0]));
-    RJ_TRY(rj_bn_run(s, t, &e->stem_bn, train, in[0], &in[0]));
-    RJ_TRY(rj_relu_run(t, in[0], &in[0]));
+    RJ_TRY(rj_bn_run(s, t, &e->stem_bn, train, in[0], NULL, true, &in[0]));
     if (e->pooled)
         RJ_TRY(rj_apply(t, &rj_op_maxpool2d, &window, in, &in[0]));
     for (int i = 0; i < e->blocks; i++)

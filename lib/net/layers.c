@@ -112,11 +112,11 @@ rij_status rj_deconv_run(rj_params *s, rj_tape *t, const rj_conv_layer *l, rj_te
 }
 
 rij_status rj_bn_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
-                     rj_tensor *x, rj_tensor **y)
+                     rj_tensor *x, rj_tensor *add, bool relu, rj_tensor **y)
 {
-    const rj_batchnorm_par par = {train, bn_eps, bn_momentum};
-    rj_tensor *const in[RJ_MAX_IN] = {x, at(s, l->gamma), at(s, l->beta), at(s, l->mean),
-                                      at(s, l->var)};
+    const rj_batchnorm_par par = {train, bn_eps, bn_momentum, relu};
+    rj_tensor *const in[RJ_MAX_IN] = {
+        x, at(s, l->gamma), at(s, l->beta), at(s, l->mean), at(s, l->var), add};
 
     return rj_apply(t, &rj_op_batchnorm, &par, in, y);
 }

@@ -21,7 +21,8 @@ typedef struct rj_deconv2d_par {
 typedef struct rj_batchnorm_par {
     bool train;
     double eps, momentum;
-} rj_batchnorm_par; /* x, gamma, beta, run_mean, run_var */
+    bool relu;
+} rj_batchnorm_par; /* x, gamma, beta, run_mean, run_var, add? */
 typedef struct rj_maxpool2d_par {
     int r, stride, pad;
 } rj_maxpool2d_par;

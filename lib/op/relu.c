@@ -2,7 +2,8 @@
  *
  *     y[i] = max(x[i], 0)
  *
- * x of any shape -> y of that shape. Gradient: dx[i] += dy[i] where y[i] > 0.
+ * x of any shape -> y of that shape. What is no number stays none, so that one sees a
+ * training diverge. Gradient: dx[i] += dy[i] except where y[i] <= 0.
  * Saved for backward: nothing, y tells. Nair and Hinton 2010. */
 #include "op/op.h"
 
@@ -10,7 +11,7 @@ rij_status rj_ref_relu(rj_device *dev, size_t n, const rj_real *x, rj_real *y)
 {
     (void)dev;
     for (size_t i = 0; i < n; i++)
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] < 0 ? 0 : x[i];
     return RIJ_OK;
 }
 
@@ -19,7 +20,7 @@ rij_status rj_ref_relu_grad(rj_device *dev, size_t n, const rj_real *y, const rj
 {
     (void)dev;
     for (size_t i = 0; i < n; i++)
-        if (y[i] > 0)
+        if (!(y[i] <= 0))
             dx[i] += dy[i];
     return RIJ_OK;
 }

@@ -37,7 +37,7 @@ def case(op, name, inputs, par, shapes, f, ready=None):
     dy = drawn(*y.shape)
     g = torch.autograd.grad(y, [t for t in x if t.requires_grad], dy)
     left = [t for t in x if not t.requires_grad]
-    text = ", ".join(("PIC(%d, %d, %d, %d)" if len(s) == 4 and (i == 0 or op == "absdiff") else
+    text = ", ".join(("PIC(%d, %d, %d, %d)" if len(s) == 4 and (i == 0 or op in ("absdiff", "batchnorm")) else
                       "PLAIN(%d, " % len(s) + ", ".join(["%d"] * len(s)) + ")") % tuple(s)
                      for i, s in enumerate(shapes))
     print('{{&rj_op_%s, "%s", "%s", %s, {%s}},' % (op, name, inputs.ljust(3, "-"), par, text))
@@ -61,7 +61,7 @@ for name, x, w, stride, pad in (("four", (1, 2, 3, 2), (2, 3, 4, 4), 2, 1),
     case("deconv2d", name, "ggg", par("deconv2d", stride, pad), (x, w, w[1:2]),
          lambda x, w, b: F.conv_transpose2d(x, w, b, stride=stride, padding=pad))
 for name, train in (("batch", True), ("running", False)):
-    case("batchnorm", name, "gggcv", par("batchnorm", str(train).lower(), 1e-5, 0.1),
+    case("batchnorm", name, "gggcv-", par("batchnorm", str(train).lower(), 1e-5, 0.1),
          ((3, 2, 3, 2),) + ((2,),) * 4,
          lambda x, g, b, m, v: F.batch_norm(x, m, v, g, b, train, 0.1, 1e-5))
 case("maxpool2d", "three", "k", par("maxpool2d", 3, 2, 1), ((1, 2, 5, 6),),
@@ -88,3 +88,12 @@ case("absdiff", "smooth", "gg", par("absdiff", 0.1), ((1, 3, 2, 2),) * 2,
      lambda x, u: ((x - u) ** 2 + 0.01).sqrt().sub(0.1).mean())
 case("decouple", "rows", "gg", "NOPAR", ((4, 3), (4, 3)),
      lambda x, u: (x.t() @ u).square().sum() / 16)
+for name, train in (("relu", True), ("running_relu", False)):
+    case("batchnorm", name, "gggcv-", par("batchnorm", str(train).lower(), 1e-5, 0.1, "true"),
+         ((3, 2, 3, 2),) + ((2,),) * 4,
+         lambda x, g, b, m, v: F.relu(F.batch_norm(x, m, v, g, b, train, 0.1, 1e-5)))
+for name, last in (("add", "false"), ("add_relu", "true")):
+    case("batchnorm", name, "gggcvg", par("batchnorm", "true", 1e-5, 0.1, last),
+         ((3, 2, 3, 2),) + ((2,),) * 4 + ((3, 2, 3, 2),),
+         lambda x, g, b, m, v, u: (F.relu if last == "true" else lambda y: y)(
+             F.batch_norm(x, m, v, g, b, True, 0.1, 1e-5) + u))

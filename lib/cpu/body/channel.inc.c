@@ -1,14 +1,28 @@
 /* channel.inc.c: kernels with a number per channel: biases and batch norm.
  *
- * A piece is one block of channels of one picture. Sums over a batch are made per piece,
- * row by row, into shared scratch, and then added over the pictures in order. */
+ * The work is cut by size into pieces of about SPAN pixels of one block of channels: a
+ * run of pixels of one picture, or the whole planes of several pictures where planes are
+ * small. Sums over a batch are made per piece, into shared scratch, and then added over
+ * the pieces of a channel in order. */
+
+enum { SPAN = 4096, PARS = 5 };
+
+/* What decides whether a gradient passes a relu: nothing where there is none; else y, or
+ * y made again from x, which is read anyway, where nothing was added to it. */
+enum gate { OPEN, BY_X, BY_Y };
 
 struct channel {
     rj_picture d;
-    const rj_real *x, *dy;
-    rj_real *y;
-    rj_real *sum;    /* [plane][2][16] */
-    rj_real *par[4]; /* numbers per channel, in whole blocks */
+    const rj_real *x, *add, *y, *dy;
+    rj_real *to, *dx, *d_add;
+    bool relu;
+    enum gate gate;
+    int group, chunk; /* pictures and pixels of a piece, at most */
+    int groups,
+        chunks;   /* how many of these there are; pieces are [group][block][chunk] */
+    int blocks;   /* of channels */
+    rj_real *sum; /* [piece][2][16] */
+    rj_real *par[PARS]; /* numbers per channel, in whole blocks */
 };
 
 static ptrdiff_t plane_of(const rj_picture *d)
@@ -21,34 +35,59 @@ static int planes_of(const rj_picture *d)
     return d->n * blocks_of(d->c);
 }
 
-/* Where nothing is summed, a piece is at most CHUNK pixels of a plane. */
-enum { CHUNK = 4096 };
+/* What a piece works on: `planes` runs of `pixels`, `next` numbers apart. */
+struct stretch {
+    ptrdiff_t at, next;
+    int planes, pixels, block;
+};
 
-static int chunks_of(const rj_picture *d)
+static struct stretch stretch_at(const struct channel *j, int index)
 {
-    return runs(d->h * d->w, CHUNK);
+    const int from = index % j->chunks * j->chunk;
+    const int n = index / j->chunks / j->blocks * j->group;
+    struct stretch s;
+
+    s.block = index / j->chunks % j->blocks;
+    s.next = j->blocks * plane_of(&j->d);
+    s.at = n * s.next + s.block * plane_of(&j->d) + (ptrdiff_t)from * BLOCK;
+    s.planes = RJ_MIN(j->group, j->d.n - n);
+    s.pixels = RJ_MIN(j->chunk, j->d.h * j->d.w - from);
+    return s;
 }
 
-/* First number and count of numbers of piece `index`, and its channels' block. */
-static ptrdiff_t chunk_at(const rj_picture *d, int index, ptrdiff_t *n, int *block)
+static int pieces_of(const struct channel *j)
 {
-    const int chunk = index % chunks_of(d), plane = index / chunks_of(d);
-    const int from = chunk * CHUNK;
-
-    *n = (ptrdiff_t)RJ_MIN(CHUNK, d->h * d->w - from) * BLOCK;
-    *block = plane % blocks_of(d->c);
-    return plane * plane_of(d) + (ptrdiff_t)from * BLOCK;
+    return j->groups * j->blocks * j->chunks;
 }
 
-/* Shared scratch for sums and numbers per channel. */
-static rij_status channel_shared(rj_device *dev, struct channel *j)
+/* The i-th piece of a block of channels, of groups * chunks. */
+static int piece_of(const struct channel *j, int block, int i)
 {
-    const ptrdiff_t sums = (ptrdiff_t)planes_of(&j->d) * 2 * BLOCK;
-    const ptrdiff_t c = (ptrdiff_t)blocks_of(j->d.c) * BLOCK;
+    return (i / j->chunks * j->blocks + block) * j->chunks + i % j->chunks;
+}
 
-    RJ_TRY(rj_device_shared(dev, (size_t)(sums + 4 * c) * sizeof(rj_real)));
+/* The two sums of each channel of a piece. */
+static rj_real *sums_at(const struct channel *j, int index)
+{
+    return j->sum + (ptrdiff_t)index * 2 * BLOCK;
+}
+
+/* Cut the work, and take shared scratch for sums and for numbers per channel. */
+static rij_status channel_ready(rj_device *dev, struct channel *j)
+{
+    const int plane = j->d.h * j->d.w;
+    ptrdiff_t sums, c;
+
+    j->group = runs(j->d.n, runs(j->d.n, RJ_MAX(1, SPAN / plane)));
+    j->chunk = runs(plane, runs(plane, SPAN));
+    j->blocks = blocks_of(j->d.c);
+    j->groups = runs(j->d.n, j->group);
+    j->chunks = runs(plane, j->chunk);
+    sums = (ptrdiff_t)pieces_of(j) * 2 * BLOCK;
+    c = (ptrdiff_t)j->blocks * BLOCK;
+    RJ_TRY(rj_device_shared(dev, (size_t)(sums + PARS * c) * sizeof(rj_real)));
     j->sum = dev->shared;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < PARS; i++) {
         j->par[i] = j->sum + sums + i * c;
         for (ptrdiff_t k = 0; k < c; k++)
             j->par[i][k] = 0;
@@ -56,63 +95,76 @@ static rij_status channel_shared(rj_device *dev, struct channel *j)
     return RIJ_OK;
 }
 
-/* Sum over the pictures of channel c, of kind 0 or 1. */
-static double summed(const struct channel *j, int c, int kind)
+/* Sums over the pieces of one block, of kind 0 or 1, for each channel. */
+static void summed(const struct channel *j, int block, int kind, double sum[BLOCK])
 {
-    const int cb = blocks_of(j->d.c);
-    double sum = 0;
-
-    for (int n = 0; n < j->d.n; n++)
-        sum +=
-            (double)
-                j->sum[(((ptrdiff_t)n * cb + c / BLOCK) * 2 + kind) * BLOCK + c % BLOCK];
-    return sum;
+    for (int c = 0; c < BLOCK; c++)
+        sum[c] = 0;
+    for (int i = 0; i < j->groups * j->chunks; i++) {
+        const rj_real *from = sums_at(j, piece_of(j, block, i)) + (ptrdiff_t)kind * BLOCK;
+        for (int c = 0; c < BLOCK; c++)
+            sum[c] += (double)from[c];
+    }
 }
 
 /* x += bias */
 static rij_status bias_piece(void *job, int index, int worker)
 {
     const struct channel *j = job;
-    ptrdiff_t n;
-    int block;
-    rj_real *x = j->y + chunk_at(&j->d, index, &n, &block);
+    const struct stretch s = stretch_at(j, index);
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        const vec b = load(j->par[0] + block * BLOCK + v);
-        for (ptrdiff_t i = v; i < n; i += BLOCK)
-            store(x + i, load(x + i) + b);
-    }
+    for (int k = 0; k < s.planes; k++)
+        for (int v = 0; v < BLOCK; v += LANES) {
+            const vec b = load(j->par[0] + s.block * BLOCK + v);
+            rj_real *x = j->to + s.at + k * s.next + v;
+            for (ptrdiff_t i = 0; i < (ptrdiff_t)s.pixels * BLOCK; i += BLOCK)
+                store(x + i, load(x + i) + b);
+        }
     (void)worker;
     return RIJ_OK;
 }
 
 static rij_status bias(rj_device *dev, const rj_picture *d, const rj_real *b, rj_real *x)
 {
-    struct channel j = {.d = *d, .y = x};
+    struct channel j = {.d = *d, .to = x};
 
-    RJ_TRY(channel_shared(dev, &j));
+    RJ_TRY(channel_ready(dev, &j));
     for (int c = 0; c < d->c; c++)
         j.par[0][c] = b[c];
-    return rj_parallel_for(dev->pool, planes_of(d) * chunks_of(d), bias_piece, &j);
+    return rj_parallel_for(dev->pool, pieces_of(&j), bias_piece, &j);
 }
+
+/* Sum of every 16th of `pixels` * 16 numbers, in four chains. */
+ALWAYS vec run_sum(const rj_real *x, int pixels)
+{
+    vec sum[4] = {{0}};
+    int i = 0;
+
+    for (; i + 4 <= pixels; i += 4)
+        EACH (k, 4)
+            sum[k] += load(x + (ptrdiff_t)(i + k) * BLOCK);
+    for (; i < pixels; i++)
+        sum[0] += load(x + (ptrdiff_t)i * BLOCK);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* Sums are made of strips, which stay in the first cache and bound the rounding. */
+enum { STRIP = 128 };
 
 static rij_status bias_grad_piece(void *job, int index, int worker)
 {
     const struct channel *j = job;
-    const rj_real *dy = j->dy + index * plane_of(&j->d);
-    const ptrdiff_t row = (ptrdiff_t)j->d.w * BLOCK;
-    rj_real *out = j->sum + (ptrdiff_t)index * 2 * BLOCK;
+    const struct stretch s = stretch_at(j, index);
+    vec sum[PARTS] = {{0}};
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        vec sum = fill(0);
-        for (int y = 0; y < j->d.h; y++) {
-            vec line = fill(0);
-            for (ptrdiff_t i = v; i < row; i += BLOCK)
-                line += load(dy + y * row + i);
-            sum += line;
-        }
-        store(out + v, sum);
-    }
+    for (int k = 0; k < s.planes; k++)
+        for (int i = 0; i < s.pixels; i += STRIP)
+            EACH (v, PARTS)
+                sum[v] +=
+                    run_sum(j->dy + s.at + k * s.next + (ptrdiff_t)i * BLOCK + v * LANES,
+                            RJ_MIN(STRIP, s.pixels - i));
+    EACH (v, PARTS)
+        store(sums_at(j, index) + v * LANES, sum[v]);
     (void)worker;
     return RIJ_OK;
 }
@@ -121,10 +173,14 @@ static rij_status bias_grad(rj_device *dev, const rj_picture *d, const rj_real *
                             rj_real *db)
 {
     struct channel j = {.d = *d, .dy = dy};
+    double sum[BLOCK];
 
-    RJ_TRY(channel_shared(dev, &j));
-    RJ_TRY(rj_parallel_for(dev->pool, planes_of(d), bias_grad_piece, &j));
-    for (int c = 0; c < d->c; c++)
-        db[c] += (rj_real)summed(&j, c, 0);
+    RJ_TRY(channel_ready(dev, &j));
+    RJ_TRY(rj_parallel_for(dev->pool, pieces_of(&j), bias_grad_piece, &j));
+    for (int b = 0; b < j.blocks; b++) {
+        summed(&j, b, 0, sum);
+        for (int c = 0; c < RJ_MIN(BLOCK, d->c - b * BLOCK); c++)
+            db[b * BLOCK + c] += (rj_real)sum[c];
+    }
     return RIJ_OK;
 }

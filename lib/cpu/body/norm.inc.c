@@ -1,180 +1,359 @@
-/* norm.inc.c: batch norm and its gradient; op/batchnorm.c has the formulas.
+/* norm.inc.c: batch norm with what follows it, and its gradient; op/batchnorm.c has the
+ * formulas, channel.inc.c the pieces.
  *
- * A plane, one block of channels of one picture, gives its mean m_n and its sum of
- * squares around that mean, q_n, while it is in the cache. With all planes of L pixels
+ * Statistics read x once: of each strip of pixels, which stays in the first cache, they
+ * take the mean and the squares around that mean. Sets of n and n' numbers with means m,
+ * m' and squares q, q' around them join to
  *
- *     mean = sum_n m_n / N,    var = (sum_n q_n + L sum_n (m_n - mean)^2) / (N L)
+ *     m + (m' - m) n' / (n + n')   and   q + q' + (m' - m)^2 n n' / (n + n')
  *
- * (Chan, Golub and LeVeque 1983), which is as exact as two passes over the batch. */
+ * (Chan, Golub and LeVeque 1983), which is as exact as two passes over the batch. The
+ * pieces of a channel, sets n_i m_i q_i, give mean = sum n_i m_i / M and
+ * var = (sum q_i + sum n_i (m_i - mean)^2) / M. */
+
+/* ---- forward ---------------------------------------------------------------------- */
+
+/* Join a strip of `pixels` to the `have` numbers whose mean and squares are given. */
+ALWAYS void join_strip(const rj_real *x, int pixels, rj_real have, vec *mean,
+                       vec *squares)
+{
+    const rj_real n = (rj_real)pixels, share = n / (have + n);
+    const vec own = run_sum(x, pixels) / n, apart = own - *mean;
+    vec q[4] = {{0}};
+    int i = 0;
+
+    for (; i + 4 <= pixels; i += 4)
+        EACH (k, 4) {
+            const vec e = load(x + (ptrdiff_t)(i + k) * BLOCK) - own;
+            q[k] += e * e;
+        }
+    for (; i < pixels; i++) {
+        const vec e = load(x + (ptrdiff_t)i * BLOCK) - own;
+        q[0] += e * e;
+    }
+    *mean += apart * share;
+    *squares += (q[0] + q[1]) + (q[2] + q[3]) + apart * apart * (have * share);
+}
 
 static rij_status moments_piece(void *job, int index, int worker)
 {
     const struct channel *j = job;
-    const rj_real *x = j->x + index * plane_of(&j->d);
-    const ptrdiff_t row = (ptrdiff_t)j->d.w * BLOCK;
-    rj_real *out = j->sum + (ptrdiff_t)index * 2 * BLOCK;
+    const struct stretch s = stretch_at(j, index);
+    rj_real *out = sums_at(j, index);
+    vec mean[PARTS] = {{0}}, squares[PARTS] = {{0}};
+    int have = 0;
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        vec sum = fill(0), mean, squares = fill(0);
-        for (int y = 0; y < j->d.h; y++) {
-            vec line = fill(0);
-            for (ptrdiff_t i = v; i < row; i += BLOCK)
-                line += load(x + y * row + i);
-            sum += line;
+    for (int k = 0; k < s.planes; k++)
+        for (int i = 0; i < s.pixels; i += STRIP) {
+            const rj_real *x = j->x + s.at + k * s.next + (ptrdiff_t)i * BLOCK;
+            const int pixels = RJ_MIN(STRIP, s.pixels - i);
+            EACH (v, PARTS)
+                join_strip(x + v * LANES, pixels, (rj_real)have, &mean[v], &squares[v]);
+            have += pixels;
         }
-        mean = sum / (rj_real)((ptrdiff_t)j->d.h * j->d.w);
-        for (int y = 0; y < j->d.h; y++) {
-            vec line = fill(0);
-            for (ptrdiff_t i = v; i < row; i += BLOCK) {
-                const vec e = load(x + y * row + i) - mean;
-                line += e * e;
-            }
-            squares += line;
-        }
-        store(out + v, mean);
-        store(out + BLOCK + v, squares);
+    EACH (v, PARTS) {
+        store(out + v * LANES, mean[v]);
+        store(out + BLOCK + v * LANES, squares[v]);
     }
     (void)worker;
     return RIJ_OK;
 }
 
-/* y = (x - mean) scale + beta */
+/* Mean and squares around it of all numbers of each channel of a block. */
+static void block_moments(const struct channel *j, int block, double mean[BLOCK],
+                          double squares[BLOCK])
+{
+    const double all = (double)j->d.n * j->d.h * j->d.w;
+
+    summed(j, block, 1, squares);
+    for (int c = 0; c < BLOCK; c++)
+        mean[c] = 0;
+    for (int i = 0; i < j->groups * j->chunks; i++) {
+        const int piece = piece_of(j, block, i);
+        const struct stretch s = stretch_at(j, piece);
+        for (int c = 0; c < BLOCK; c++)
+            mean[c] += (double)s.planes * s.pixels / all * (double)sums_at(j, piece)[c];
+    }
+    for (int i = 0; i < j->groups * j->chunks; i++) {
+        const int piece = piece_of(j, block, i);
+        const struct stretch s = stretch_at(j, piece);
+        for (int c = 0; c < BLOCK; c++) {
+            const double e = (double)sums_at(j, piece)[c] - mean[c];
+            squares[c] += (double)s.planes * s.pixels * e * e;
+        }
+    }
+}
+
+struct norm {
+    const rj_bn *d;
+    const rj_real *gamma, *beta;
+    rj_real *run_mean, *run_var, *mean, *inv;
+};
+
+/* Statistics of the batch, into the running ones too, or those; then what scale_piece
+ * multiplies and adds. */
+static void settle_forward(const struct channel *j, const struct norm *f, int block)
+{
+    const double all = (double)j->d.n * j->d.h * j->d.w, follow = f->d->momentum;
+    const int c0 = block * BLOCK;
+    double mean[BLOCK] = {0}, squares[BLOCK] = {0};
+
+    if (f->d->train)
+        block_moments(j, block, mean, squares);
+    for (int k = 0; k < RJ_MIN(BLOCK, j->d.c - c0); k++) {
+        const int c = c0 + k;
+        double m = (double)f->run_mean[c], var = (double)f->run_var[c];
+        if (f->d->train) {
+            m = mean[k];
+            var = squares[k] / all;
+            f->run_mean[c] =
+                (rj_real)((1 - follow) * (double)f->run_mean[c] + follow * m);
+            f->run_var[c] = (rj_real)((1 - follow) * (double)f->run_var[c] +
+                                      follow * squares[k] / RJ_MAX(1, all - 1));
+        }
+        f->mean[c] = (rj_real)m;
+        f->inv[c] = (rj_real)(1 / sqrt(var + f->d->eps));
+        j->par[0][c] = f->mean[c];
+        j->par[1][c] = f->gamma[c] * f->inv[c];
+        j->par[2][c] = f->beta[c];
+    }
+}
+
+/* Forward and backward have this in common, so that both see the same sign. */
+ALWAYS vec normed(vec x, vec mean, vec by, vec beta)
+{
+    return (x - mean) * by + beta;
+}
+
+/* y = relu?((x - mean) scale + beta [+ add]) over a piece; no number stays none. */
+ALWAYS rij_status scale(const struct channel *j, int index, bool add, bool relu)
+{
+    const struct stretch s = stretch_at(j, index);
+
+    for (int k = 0; k < s.planes; k++)
+        EACH (v, PARTS) {
+            const ptrdiff_t c = (ptrdiff_t)s.block * BLOCK + v * LANES;
+            const ptrdiff_t at = s.at + k * s.next + v * LANES;
+            const vec mean = load(j->par[0] + c), by = load(j->par[1] + c),
+                      beta = load(j->par[2] + c);
+            for (ptrdiff_t i = at; i < at + (ptrdiff_t)s.pixels * BLOCK; i += BLOCK) {
+                vec y = normed(load(j->x + i), mean, by, beta);
+                if (add)
+                    y += load(j->add + i);
+                store(j->to + i, relu ? where(y < fill(0), fill(0), y) : y);
+            }
+        }
+    return RIJ_OK;
+}
+
 static rij_status scale_piece(void *job, int index, int worker)
 {
     const struct channel *j = job;
-    ptrdiff_t n;
-    int block;
-    const ptrdiff_t at = chunk_at(&j->d, index, &n, &block);
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        const ptrdiff_t c = (ptrdiff_t)block * BLOCK + v;
-        const vec mean = load(j->par[0] + c), scale = load(j->par[1] + c),
-                  beta = load(j->par[2] + c);
-        for (ptrdiff_t i = at + v; i < at + n; i += BLOCK)
-            store(j->y + i, (load(j->x + i) - mean) * scale + beta);
-    }
     (void)worker;
-    return RIJ_OK;
-}
-
-/* Statistics of the batch into mean and inv, and into the running ones. */
-static void batch_moments(const struct channel *j, const rj_bn *d, rj_real *run_mean,
-                          rj_real *run_var, rj_real *mean, rj_real *inv)
-{
-    const int cb = blocks_of(d->c);
-    const double plane = (double)d->h * d->w, all = plane * d->n;
-
-    for (int c = 0; c < d->c; c++) {
-        const double m = summed(j, c, 0) / d->n;
-        double squares = summed(j, c, 1);
-        for (int n = 0; n < d->n; n++) {
-            const ptrdiff_t at = ((ptrdiff_t)n * cb + c / BLOCK) * 2 * BLOCK + c % BLOCK;
-            squares += plane * (j->sum[at] - m) * (j->sum[at] - m);
-        }
-        mean[c] = (rj_real)m;
-        inv[c] = (rj_real)(1 / sqrt(squares / all + d->eps));
-        run_mean[c] = (rj_real)((1 - d->momentum) * run_mean[c] + d->momentum * m);
-        run_var[c] = (rj_real)((1 - d->momentum) * run_var[c] +
-                               d->momentum * squares / RJ_MAX(1, all - 1));
-    }
+    if (j->add)
+        return j->relu ? scale(j, index, true, true) : scale(j, index, true, false);
+    return j->relu ? scale(j, index, false, true) : scale(j, index, false, false);
 }
 
 static rij_status batchnorm(rj_device *dev, const rj_bn *d, const rj_real *x,
-                            const rj_real *gamma, const rj_real *beta, rj_real *run_mean,
-                            rj_real *run_var, rj_real *mean, rj_real *inv, rj_real *y)
+                            const rj_real *gamma, const rj_real *beta, const rj_real *add,
+                            rj_real *run_mean, rj_real *run_var, rj_real *mean,
+                            rj_real *inv, rj_real *y)
 {
-    struct channel j = {.d = {d->n, d->c, d->h, d->w}, .x = x, .y = y};
+    const struct norm f = {d, gamma, beta, run_mean, run_var, mean, inv};
+    struct channel j = {
+        .d = {d->n, d->c, d->h, d->w}, .x = x, .add = add, .to = y, .relu = d->relu};
 
-    RJ_TRY(channel_shared(dev, &j));
-    if (d->train) {
-        RJ_TRY(rj_parallel_for(dev->pool, planes_of(&j.d), moments_piece, &j));
-        batch_moments(&j, d, run_mean, run_var, mean, inv);
-    } else {
-        for (int c = 0; c < d->c; c++) {
-            mean[c] = run_mean[c];
-            inv[c] = (rj_real)(1 / sqrt(run_var[c] + d->eps));
-        }
-    }
-    for (int c = 0; c < d->c; c++) {
-        j.par[0][c] = mean[c];
-        j.par[1][c] = gamma[c] * inv[c];
-        j.par[2][c] = beta[c];
-    }
-    return rj_parallel_for(dev->pool, planes_of(&j.d) * chunks_of(&j.d), scale_piece, &j);
+    RJ_TRY(channel_ready(dev, &j));
+    if (d->train)
+        RJ_TRY(rj_parallel_for(dev->pool, pieces_of(&j), moments_piece, &j));
+    for (int b = 0; b < j.blocks; b++)
+        settle_forward(&j, &f, b);
+    return rj_parallel_for(dev->pool, pieces_of(&j), scale_piece, &j);
 }
 
-/* Sums of dy and of dy (x - mean) over a plane. */
-static rij_status norm_sums_piece(void *job, int index, int worker)
-{
-    const struct channel *j = job;
-    const ptrdiff_t row = (ptrdiff_t)j->d.w * BLOCK, at = index * plane_of(&j->d);
-    rj_real *out = j->sum + (ptrdiff_t)index * 2 * BLOCK;
+/* ---- backward --------------------------------------------------------------------- */
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        const vec mean = load(j->par[0] + index % blocks_of(j->d.c) * BLOCK + v);
-        vec sum = fill(0), with = fill(0);
-        for (int y = 0; y < j->d.h; y++) {
-            vec line = fill(0), line_with = fill(0);
-            for (ptrdiff_t i = at + y * row + v; i < at + (y + 1) * row; i += BLOCK) {
-                const vec dy = load(j->dy + i);
-                line += dy;
-                line_with += dy * (load(j->x + i) - mean);
+/* A channel vector's numbers in backward. */
+struct lane {
+    vec mean, by, sum, along, beta;
+};
+
+ALWAYS struct lane lane_at(const struct channel *j, int block, int v)
+{
+    const ptrdiff_t c = (ptrdiff_t)block * BLOCK + v * LANES;
+
+    return (struct lane){load(j->par[0] + c), load(j->par[1] + c), load(j->par[2] + c),
+                         load(j->par[3] + c), load(j->par[4] + c)};
+}
+
+/* dy where the relu let the number through. */
+ALWAYS vec arriving(const struct channel *j, const struct lane *l, ptrdiff_t i,
+                    enum gate gate)
+{
+    const vec dy = load(j->dy + i);
+
+    if (gate == OPEN)
+        return dy;
+    return where((gate == BY_Y
+                      ? load(j->y + i)
+                      : normed(load(j->x + i), l->mean, l->by, l->beta)) <= fill(0),
+                 fill(0), dy);
+}
+
+/* Sums of the arriving dy, and of dy (x - mean), over a piece. */
+ALWAYS rij_status norm_sums(const struct channel *j, int index, enum gate gate)
+{
+    const struct stretch s = stretch_at(j, index);
+    rj_real *out = sums_at(j, index);
+    vec sum[PARTS] = {{0}}, along[PARTS] = {{0}};
+
+    for (int k = 0; k < s.planes; k++)
+        for (int from = 0; from < s.pixels; from += STRIP)
+            EACH (v, PARTS) {
+                const int pixels = RJ_MIN(STRIP, s.pixels - from);
+                const ptrdiff_t at =
+                    s.at + k * s.next + (ptrdiff_t)from * BLOCK + v * LANES;
+                const struct lane l = lane_at(j, s.block, v);
+                vec a[4] = {{0}}, b[4] = {{0}};
+                int i = 0;
+                for (; i + 4 <= pixels; i += 4)
+                    EACH (q, 4) {
+                        const ptrdiff_t here = at + (ptrdiff_t)(i + q) * BLOCK;
+                        const vec dy = arriving(j, &l, here, gate);
+                        a[q] += dy;
+                        b[q] += dy * (load(j->x + here) - l.mean);
+                    }
+                for (; i < pixels; i++) {
+                    const ptrdiff_t here = at + (ptrdiff_t)i * BLOCK;
+                    const vec dy = arriving(j, &l, here, gate);
+                    a[0] += dy;
+                    b[0] += dy * (load(j->x + here) - l.mean);
+                }
+                sum[v] += (a[0] + a[1]) + (a[2] + a[3]);
+                along[v] += (b[0] + b[1]) + (b[2] + b[3]);
             }
-            sum += line;
-            with += line_with;
-        }
-        store(out + v, sum);
-        store(out + BLOCK + v, with);
+    EACH (v, PARTS) {
+        store(out + v * LANES, sum[v]);
+        store(out + BLOCK + v * LANES, along[v]);
     }
-    (void)worker;
     return RIJ_OK;
 }
 
-/* dx += scale (dy - par[2] - (x - mean) par[3]) */
+static rij_status norm_sums_piece(void *job, int index, int worker)
+{
+    const struct channel *j = job;
+
+    (void)worker;
+    switch (j->gate) {
+    case OPEN:
+        return norm_sums(j, index, OPEN);
+    case BY_X:
+        return norm_sums(j, index, BY_X);
+    default:
+        return norm_sums(j, index, BY_Y);
+    }
+}
+
+struct norm_grad {
+    const rj_bn *d;
+    const rj_real *inv;
+    rj_real *dgamma, *dbeta;
+};
+
+/* dgamma and dbeta; then what norm_grad_piece subtracts. */
+static void settle_backward(const struct channel *j, const struct norm_grad *f, int block)
+{
+    const double all = (double)j->d.n * j->d.h * j->d.w;
+    const int c0 = block * BLOCK;
+    double sum[BLOCK], along[BLOCK];
+
+    summed(j, block, 0, sum);
+    summed(j, block, 1, along);
+    for (int k = 0; k < RJ_MIN(BLOCK, j->d.c - c0); k++) {
+        const int c = c0 + k;
+        const double inv = (double)f->inv[c], dgamma = along[k] * inv;
+        if (f->dgamma)
+            f->dgamma[c] += (rj_real)dgamma;
+        if (f->dbeta)
+            f->dbeta[c] += (rj_real)sum[k];
+        j->par[2][c] = f->d->train ? (rj_real)(sum[k] / all) : 0;
+        j->par[3][c] = f->d->train ? (rj_real)(dgamma * inv / all) : 0;
+    }
+}
+
+/* d_add += dy;  dx += scale (dy - par[2] - (x - mean) par[3]), dy as it arrives */
+ALWAYS rij_status norm_grad(const struct channel *j, int index, enum gate gate, bool dx,
+                            bool d_add)
+{
+    const struct stretch s = stretch_at(j, index);
+
+    for (int k = 0; k < s.planes; k++)
+        EACH (v, PARTS) {
+            const ptrdiff_t at = s.at + k * s.next + v * LANES;
+            const struct lane l = lane_at(j, s.block, v);
+            for (ptrdiff_t i = at; i < at + (ptrdiff_t)s.pixels * BLOCK; i += BLOCK) {
+                const vec dy = arriving(j, &l, i, gate);
+                if (d_add)
+                    store(j->d_add + i, load(j->d_add + i) + dy);
+                if (dx)
+                    store(j->dx + i,
+                          load(j->dx + i) +
+                              l.by * (dy - l.sum - (load(j->x + i) - l.mean) * l.along));
+            }
+        }
+    return RIJ_OK;
+}
+
+#define GRAD_CASES(gate)                                                                 \
+    case gate * 4 + 1:                                                                   \
+        return norm_grad(j, index, gate, false, true);                                   \
+    case gate * 4 + 2:                                                                   \
+        return norm_grad(j, index, gate, true, false);                                   \
+    case gate * 4 + 3:                                                                   \
+        return norm_grad(j, index, gate, true, true);
+
 static rij_status norm_grad_piece(void *job, int index, int worker)
 {
     const struct channel *j = job;
-    ptrdiff_t n;
-    int block;
-    const ptrdiff_t at = chunk_at(&j->d, index, &n, &block);
 
-    for (int v = 0; v < BLOCK; v += LANES) {
-        const ptrdiff_t c = (ptrdiff_t)block * BLOCK + v;
-        const vec mean = load(j->par[0] + c), scale = load(j->par[1] + c),
-                  sum = load(j->par[2] + c), with = load(j->par[3] + c);
-        for (ptrdiff_t i = at + v; i < at + n; i += BLOCK) {
-            const vec e = load(j->x + i) - mean;
-            store(j->y + i, load(j->y + i) + scale * (load(j->dy + i) - sum - e * with));
-        }
-    }
     (void)worker;
+    switch ((int)j->gate * 4 + (j->dx != NULL) * 2 + (j->d_add != NULL)) {
+        GRAD_CASES(OPEN)
+    case BY_X * 4 + 2:
+        return norm_grad(j, index, BY_X, true, false);
+        GRAD_CASES(BY_Y)
+    }
     return RIJ_OK;
 }
 
 static rij_status batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *x,
-                                 const rj_real *gamma, const rj_real *mean,
-                                 const rj_real *inv, const rj_real *dy, rj_real *dx,
-                                 rj_real *dgamma, rj_real *dbeta)
+                                 const rj_real *gamma, const rj_real *beta,
+                                 const rj_real *mean, const rj_real *inv,
+                                 const rj_real *y, const rj_real *dy, rj_real *dx,
+                                 rj_real *dgamma, rj_real *dbeta, rj_real *d_add)
 {
-    struct channel j = {.d = {d->n, d->c, d->h, d->w}, .x = x, .dy = dy, .y = dx};
-    const double all = (double)d->n * d->h * d->w;
+    const struct norm_grad f = {d, inv, dgamma, dbeta};
+    struct channel j = {.d = {d->n, d->c, d->h, d->w},
+                        .x = x,
+                        .y = y,
+                        .dy = dy,
+                        .dx = dx,
+                        .d_add = d_add,
+                        .gate = !d->relu ? OPEN
+                                : d->add ? BY_Y
+                                         : BY_X};
 
-    RJ_TRY(channel_shared(dev, &j));
+    RJ_TRY(channel_ready(dev, &j));
     for (int c = 0; c < d->c; c++) {
         j.par[0][c] = mean[c];
         j.par[1][c] = gamma[c] * inv[c];
+        j.par[4][c] = beta[c];
     }
-    RJ_TRY(rj_parallel_for(dev->pool, planes_of(&j.d), norm_sums_piece, &j));
-    for (int c = 0; c < d->c; c++) {
-        const double sum = summed(&j, c, 0), with = summed(&j, c, 1) * inv[c];
-        if (dgamma)
-            dgamma[c] += (rj_real)with;
-        if (dbeta)
-            dbeta[c] += (rj_real)sum;
-        j.par[2][c] = d->train ? (rj_real)(sum / all) : 0;
-        j.par[3][c] = d->train ? (rj_real)(with * inv[c] / all) : 0;
-    }
-    return dx ? rj_parallel_for(dev->pool, planes_of(&j.d) * chunks_of(&j.d),
-                                norm_grad_piece, &j)
-              : RIJ_OK;
+    RJ_TRY(rj_parallel_for(dev->pool, pieces_of(&j), norm_sums_piece, &j));
+    for (int b = 0; b < j.blocks; b++)
+        settle_backward(&j, &f, b);
+    return dx || d_add ? rj_parallel_for(dev->pool, pieces_of(&j), norm_grad_piece, &j)
+                       : RIJ_OK;
 }
