@@ -243,6 +243,9 @@ rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_ki
                           int workers, rj_batcher **out);
 /* The next batch; borrowed until the next call. */
 rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch);
+/* So far: seconds that rj_batcher_next() took to come back, and seconds of processors
+ * that went into batches, the caller's included. */
+void rj_batcher_times(rj_batcher *b, double *waited_s, double *worked_s);
 void rj_batcher_free(rj_batcher *b);
 
 #endif
