@@ -236,7 +236,7 @@ rij_status rj_train_traces(rj_trainer *t)
     rij_status status;
 
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, broken,
-                          t->o.seed, 1, &batcher));
+                          t->o.seed, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 1", t->o.steps1);
     status = RIJ_OK;
     for (int64_t i = 0; i < t->o.steps1 && status == RIJ_OK; i++)
@@ -250,7 +250,7 @@ rij_status rj_train_traces(rj_trainer *t)
     if (t->o.traces < 1)
         return RIJ_OK;
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, 0,
-                          t->o.seed + 1, 1, &batcher));
+                          t->o.seed + 1, rj_trainer_workers(t), &batcher));
     status = find_traces(t, batcher);
     rj_batcher_free(batcher);
     return status;
