@@ -35,6 +35,9 @@ rij_status rj_image_flip(const rj_image *image, rj_image *out); /* left to right
 rij_status rj_image_orient(const rj_image *image, int orientation, rj_image *out);
 /* (3,h,w) planar numbers, (value - 127.5) / 127.5. */
 void rj_image_planar(const rj_image *image, float *planar);
+/* The same of a window that lies inside, turned left to right if asked. */
+void rj_image_planar_of(const rj_image *image, int x, int y, int w, int h, bool flip,
+                        float *planar);
 
 enum rj_format { RJ_FORMAT_UNKNOWN, RJ_FORMAT_PNG, RJ_FORMAT_JPEG };
 enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
@@ -84,6 +87,9 @@ typedef struct rj_law {
  * two images given the same stream are degraded alike. */
 rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
                       rj_image *out);
+/* The same, but *out is left empty, without pixels, where nothing is to be done. */
+rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
+                             rj_image *out);
 
 /* ---- fixed operators: operators.c ----------------------------------------------------
  */
