@@ -130,7 +130,7 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, int broken,
 
 /* What the head does, from the first view of this step's reals; and the AUC on the
  * validation views of 1 - max_m z.t_m with the mean of these rows as the one trace. */
-static rij_status diagnose(rj_trainer *t, const struct step *s)
+static rij_status diagnose(rj_trainer *t, const struct step *s, int64_t step, double rate)
 {
     const int d = t->o.embedding;
     const size_t n = (size_t)(s->b + s->r) * (size_t)d;
@@ -138,6 +138,7 @@ static rij_status diagnose(rj_trainer *t, const struct step *s)
     rj_real *host = rj_arena_take(&t->tape.arena, n, sizeof *host);
     float *z = rj_arena_take(&t->tape.arena, n, sizeof *z);
     float *mean = rj_arena_take(&t->tape.arena, (size_t)d, sizeof *mean);
+    rij_status status;
 
     RJ_REQUIRE(host && z && mean, RIJ_E_MEMORY, "stage 1: no memory");
     RJ_TRY(rj_tensor_read(t->dev, s->u, host));
@@ -146,7 +147,11 @@ static rij_status diagnose(rj_trainer *t, const struct step *s)
     for (int i = 0; i < s->b * d; i++)
         z[i] = (float)host[i];
     RJ_TRY(rj_kmeans(s->b, d, z, 1, t->o.seed, mean));
-    RJ_TRY(rj_trainer_judge(t, t->net, mean, 1));
+    status = rj_trainer_judge(t, t->net, mean, 1);
+    RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_DIVERGED,
+               "stage 1: scores are not finite after step %jd, learning rate %g",
+               (intmax_t)step, rate);
+    RJ_TRY(status);
     return rj_metric_auc(t->views, t->prox, t->view_label, NULL, &p->auc);
 }
 
@@ -174,7 +179,7 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
     RJ_TRY(rj_backward(&t->tape, s.loss[0]));
     RJ_TRY(rj_optimiser_step(&sgd, rj_net_params(t->net), rate, step + 1));
     if (now)
-        RJ_TRY(diagnose(t, &s));
+        RJ_TRY(diagnose(t, &s, step, rate));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, loss, now);
 }
 
