@@ -168,10 +168,13 @@ void rj_cache_free(rj_cache *c);
 rij_status rj_cache_take(rj_cache *c, int sample, const rj_image **image);
 void rj_cache_release(rj_cache *c, int sample, const rj_image *image);
 /* Decode every sample once on the pool; mark those that fail as not usable and tell
- * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. */
+ * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. In
+ * between `looked` hears how many were looked at, the last time excepted, and what it
+ * returns but RIJ_OK ends the check. Either may be NULL. */
 typedef int (*rj_note)(const char *line, void *user);
+typedef rij_status (*rj_looked)(int n, void *user);
 rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
-                            void *user);
+                            rj_looked looked, void *user);
 
 /* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */
 
