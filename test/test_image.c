@@ -439,7 +439,7 @@ START_TEST(planar_numbers_lie_between_minus_one_and_one)
     rj_image a = picture(7, 5, 9), b;
     float x[3 * 5 * 7];
 
-    OK(rj_image_flip(&a, &b));
+    OK(rj_image_orient(&a, 2, &b));
     b.rgb[0] = 0;
     b.rgb[1] = 255;
     rj_image_planar(&b, x);
@@ -450,6 +450,14 @@ START_TEST(planar_numbers_lie_between_minus_one_and_one)
             const int v = a.rgb[(i / 7 * 7 + 6 - i % 7) * 3 + c];
             ck_assert_float_eq_tol(x[35 * c + i], (float)(v / 127.5 - 1), 1e-6f);
         }
+    for (int flip = 0; flip < 2; flip++) { // a window of 4 x 3 at (2,1)
+        rj_image_planar_of(&a, 2, 1, 4, 3, flip == 1, x);
+        for (int i = 0; i < 36; i++) {
+            const int column = flip ? 3 - i % 4 : i % 4, row = i / 4 % 3;
+            const int v = a.rgb[((1 + row) * 7 + 2 + column) * 3 + i / 12];
+            ck_assert_float_eq_tol(x[i], (float)(v / 127.5 - 1), 1e-6f);
+        }
+    }
     rj_image_free(&a);
     rj_image_free(&b);
 }

@@ -30,7 +30,6 @@ rij_status rj_image_copy(const rj_image *image, rj_image *out);
 /* Window at (x,y); the part outside is reflected (edge pixel not repeated). */
 rij_status rj_image_crop(const rj_image *image, int x, int y, int w, int h,
                          rj_image *out);
-rij_status rj_image_flip(const rj_image *image, rj_image *out); /* left to right */
 /* EXIF orientation 1..8 undone: the picture upright. */
 rij_status rj_image_orient(const rj_image *image, int orientation, rj_image *out);
 /* (3,h,w) planar numbers, (value - 127.5) / 127.5. */

@@ -91,11 +91,6 @@ rij_status rj_image_crop(const rj_image *image, int x, int y, int w, int h, rj_i
     return RIJ_OK;
 }
 
-rij_status rj_image_flip(const rj_image *image, rj_image *out)
-{
-    return rj_image_orient(image, 2, out);
-}
-
 /* The eight orientations of Exif 2.3 (tag 274) are what three switches make: swap the
  * axes, then run either axis backwards. Output (x,y) shows
  *
