@@ -55,6 +55,7 @@ static uint64_t hash_of(const stage *s, enum rj_batch_kind kind, uint64_t seed,
                         int workers, int n)
 {
     const rj_batch *b;
+    double waited_s, worked_s;
     rj_batcher *batcher;
     uint64_t h = 0;
 
@@ -68,6 +69,8 @@ static uint64_t hash_of(const stage *s, enum rj_batch_kind kind, uint64_t seed,
         h = rj_hash(b->pair, sizeof(rj_real) * (size_t)b->rows, h);
         h = rj_hash(b->sample, sizeof(int) * (size_t)b->rows, h);
     }
+    rj_batcher_times(batcher, &waited_s, &worked_s);
+    ck_assert(worked_s > 0 && waited_s >= (workers ? 0 : worked_s));
     rj_batcher_free(batcher);
     return h;
 }

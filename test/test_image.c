@@ -436,22 +436,23 @@ END_TEST
 
 START_TEST(planar_numbers_lie_between_minus_one_and_one)
 {
-    rj_image a = picture(7, 5, 9), b;
-    float x[3 * 5 * 7];
+    rj_image a = picture(7, 5, 9);
+    float x[105], part[36];
 
-    OK(rj_image_flip(&a, &b));
-    b.rgb[0] = 0;
-    b.rgb[1] = 255;
-    rj_image_planar(&b, x);
-    ck_assert_float_eq(x[0], -1);
-    ck_assert_float_eq(x[35], 1);
-    for (int c = 0; c < 3; c++)
-        for (int i = 1; i < 35; i++) {
-            const int v = a.rgb[(i / 7 * 7 + 6 - i % 7) * 3 + c];
-            ck_assert_float_eq_tol(x[35 * c + i], (float)(v / 127.5 - 1), 1e-6f);
+    a.rgb[0] = 0;
+    a.rgb[1] = 255;
+    rj_image_planar(&a, x);
+    ck_assert(x[0] == -1 && x[35] == 1);
+    for (int i = 0; i < 105; i++)
+        ck_assert_double_le(fabs(x[i] - (a.rgb[i % 35 * 3 + i / 35] / 127.5 - 1)), 1e-6);
+    for (int flip = 0; flip < 2; flip++) { // a window of 4 x 3 at (2,1)
+        rj_image_planar_of(&a, 2, 1, 4, 3, flip == 1, part);
+        for (int i = 0; i < 36; i++) {
+            const int column = flip ? 3 - i % 4 : i % 4, row = i / 4 % 3;
+            ck_assert(part[i] == x[i / 12 * 35 + (1 + row) * 7 + 2 + column]);
         }
+    }
     rj_image_free(&a);
-    rj_image_free(&b);
 }
 END_TEST
 

@@ -259,7 +259,7 @@ START_TEST(opening_replays_the_self_test)
     rij_model *m = model_new();
     rj_params *s = rj_net_params(m->net);
     const long live = rj_memory_live();
-    double sealed;
+    double sealed, here;
     char number[40];
 
     OK(rj_model_seal(m));
@@ -273,8 +273,9 @@ START_TEST(opening_replays_the_self_test)
     FAILS(open_again(m, "cpu"), RIJ_E_MODEL);
     snprintf(number, sizeof number, "%.9g", m->selftest_margin);
     ck_assert_ptr_nonnull(strstr(rij_last_error(), number));
-    snprintf(number, sizeof number, "%.9g", sealed);
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), number));
+    // the file holds float32, so a double build judges by slightly other parameters
+    ck_assert_int_eq(sscanf(strstr(rij_last_error(), "judged "), "judged %lf", &here), 1);
+    ck_assert_double_le(fabs(here - sealed), 1e-6 * (1 + fabs(sealed)));
     OK(rj_model_seal(m));
     ck_assert(m->selftest_margin == sealed);
     s->p[rj_params_find(s, "classifier.bias")].t.x[0] += (rj_real)0.01;

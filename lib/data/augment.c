@@ -126,15 +126,17 @@ rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random
 }
 
 /* The same three numbers are drawn whatever comes of them. */
-rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
-                      rj_image *out)
+rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
+                             rj_image *out)
 {
     const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
     const int kind = rj_random_below(r, 4);
     const double u = rj_random_uniform(r, 0, 1);
 
-    if (!degraded)
-        return rj_image_copy(image, out);
+    if (!degraded) {
+        *out = (rj_image){0};
+        return RIJ_OK;
+    }
     switch (kind) {
     case 0:
         return rj_degrade_jpeg(
@@ -146,4 +148,16 @@ rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
     default:
         return rj_degrade_resize(image, law->resize_min + u * (1 - law->resize_min), out);
     }
+}
+
+rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
+                      rj_image *out)
+{
+    rj_image made;
+
+    RJ_TRY(rj_degrade_or_not(image, law, r, &made));
+    if (!made.rgb)
+        return rj_image_copy(image, out);
+    *out = made;
+    return RIJ_OK;
 }

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_WORKERS = 16, LEAST_SLOTS = 3 };
 
@@ -28,15 +29,29 @@ struct rj_batcher {
     pthread_mutex_t lock; /* guards what follows, and `ready` of the slots */
     pthread_cond_t filled, freed;
     int64_t taken, next, released;
+    double waited_s, worked_s;
     atomic_bool stop;
 };
 
-static void fill(rj_batcher *b, slot *s, int64_t t)
+/* Seconds of a processor that this thread has used. */
+static double used_s(void)
 {
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Returns the seconds it used. */
+static double fill(rj_batcher *b, slot *s, int64_t t)
+{
+    const double start_s = used_s();
+
     s->status = rj_mix_fill(b->mix, t, &b->stop, &s->walk, &s->batch);
     s->message[0] = 0;
     if (s->status != RIJ_OK)
         strncat(s->message, rij_last_error(), sizeof s->message - 1);
+    return used_s() - start_s;
 }
 
 static void *work(void *argument)
@@ -45,6 +60,7 @@ static void *work(void *argument)
 
     pthread_mutex_lock(&b->lock);
     for (;;) {
+        double took_s;
         int64_t t;
         slot *s;
 
@@ -55,8 +71,9 @@ static void *work(void *argument)
         t = b->taken++;
         s = &b->slot[t % b->slots];
         pthread_mutex_unlock(&b->lock);
-        fill(b, s, t);
+        took_s = fill(b, s, t);
         pthread_mutex_lock(&b->lock);
+        b->worked_s += took_s;
         s->ready = t;
         pthread_cond_broadcast(&b->filled);
     }
@@ -118,9 +135,10 @@ rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_ki
 rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch)
 {
     slot *s = &b->slot[b->next % b->slots];
+    const double start_s = rj_now_s();
 
     if (b->workers == 0) {
-        fill(b, s, b->next);
+        b->worked_s += fill(b, s, b->next);
     } else {
         pthread_mutex_lock(&b->lock);
         b->released = b->next;
@@ -129,10 +147,19 @@ rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch)
             pthread_cond_wait(&b->filled, &b->lock);
         pthread_mutex_unlock(&b->lock);
     }
+    b->waited_s += rj_now_s() - start_s;
     RJ_REQUIRE(s->status == RIJ_OK, s->status, "%s", s->message);
     b->next++;
     *batch = &s->batch;
     return RIJ_OK;
+}
+
+void rj_batcher_times(rj_batcher *b, double *waited_s, double *worked_s)
+{
+    pthread_mutex_lock(&b->lock);
+    *waited_s = b->waited_s;
+    *worked_s = b->worked_s;
+    pthread_mutex_unlock(&b->lock);
 }
 
 void rj_batcher_free(rj_batcher *b)

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+enum { AT_A_TIME = 64 }; /* images between two words about a check */
+
 struct rj_cache {
     const rj_dataset *d;
     int n;                /* samples */
@@ -116,12 +118,14 @@ typedef struct check {
     const rj_dataset *d;
     rj_cache *cache;
     char **reason; /* NULL: usable */
+    int first;     /* of the samples that are being looked at */
 } check;
 
 /* Only a file's own fault makes a sample unusable; lack of memory stops the check. */
-static rij_status look(void *job, int i, int worker)
+static rij_status look(void *job, int index, int worker)
 {
     const check *k = job;
+    const int i = k->first + index;
     const rj_image *image;
     const rij_status status = rj_cache_take(k->cache, i, &image);
 
@@ -137,14 +141,30 @@ static rij_status look(void *job, int i, int worker)
     return RIJ_OK;
 }
 
-rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
-                            void *user)
+/* All samples, some at a time so that `looked` hears of it. */
+static rij_status look_at_all(check *k, rj_pool *pool, rj_looked looked, void *user)
 {
-    const check k = {d, c, rj_alloc((size_t)RJ_MAX(d->n, 1), sizeof *k.reason)};
+    const int n = k->d->n;
+
+    while (k->first < n) {
+        const int some = RJ_MIN(n - k->first, AT_A_TIME);
+
+        RJ_TRY(rj_parallel_for(pool, some, look, k));
+        k->first += some;
+        if (looked && k->first < n)
+            RJ_TRY(looked(k->first, user));
+    }
+    return RIJ_OK;
+}
+
+rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
+                            rj_looked looked, void *user)
+{
+    check k = {d, c, rj_alloc((size_t)RJ_MAX(d->n, 1), sizeof *k.reason), 0};
     rij_status status;
 
     RJ_REQUIRE(k.reason, RIJ_E_MEMORY, "no memory for %d notes", d->n);
-    status = rj_parallel_for(pool, d->n, look, (void *)(uintptr_t)&k);
+    status = look_at_all(&k, pool, looked, user);
     for (int i = 0; i < d->n && status == RIJ_OK; i++)
         if (k.reason[i])
             d->sample[i].usable = false;

@@ -30,11 +30,13 @@ rij_status rj_image_copy(const rj_image *image, rj_image *out);
 /* Window at (x,y); the part outside is reflected (edge pixel not repeated). */
 rij_status rj_image_crop(const rj_image *image, int x, int y, int w, int h,
                          rj_image *out);
-rij_status rj_image_flip(const rj_image *image, rj_image *out); /* left to right */
 /* EXIF orientation 1..8 undone: the picture upright. */
 rij_status rj_image_orient(const rj_image *image, int orientation, rj_image *out);
 /* (3,h,w) planar numbers, (value - 127.5) / 127.5. */
 void rj_image_planar(const rj_image *image, float *planar);
+/* The same of a window that lies inside, turned left to right if asked. */
+void rj_image_planar_of(const rj_image *image, int x, int y, int w, int h, bool flip,
+                        float *planar);
 
 enum rj_format { RJ_FORMAT_UNKNOWN, RJ_FORMAT_PNG, RJ_FORMAT_JPEG };
 enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
@@ -84,6 +86,9 @@ typedef struct rj_law {
  * two images given the same stream are degraded alike. */
 rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,
                       rj_image *out);
+/* The same, but *out is left empty, without pixels, where nothing is to be done. */
+rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
+                             rj_image *out);
 
 /* ---- fixed operators: operators.c ----------------------------------------------------
  */
@@ -162,10 +167,13 @@ void rj_cache_free(rj_cache *c);
 rij_status rj_cache_take(rj_cache *c, int sample, const rj_image **image);
 void rj_cache_release(rj_cache *c, int sample, const rj_image *image);
 /* Decode every sample once on the pool; mark those that fail as not usable and tell
- * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. */
+ * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. In
+ * between `looked` hears how many were looked at, the last time excepted, and what it
+ * returns but RIJ_OK ends the check. Either may be NULL. */
 typedef int (*rj_note)(const char *line, void *user);
+typedef rij_status (*rj_looked)(int n, void *user);
 rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
-                            void *user);
+                            rj_looked looked, void *user);
 
 /* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */
 
@@ -243,6 +251,9 @@ rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_ki
                           int workers, rj_batcher **out);
 /* The next batch; borrowed until the next call. */
 rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch);
+/* So far: seconds that rj_batcher_next() took to come back, and seconds of processors
+ * that went into batches, the caller's included. */
+void rj_batcher_times(rj_batcher *b, double *waited_s, double *worked_s);
 void rj_batcher_free(rj_batcher *b);
 
 #endif

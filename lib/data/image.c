@@ -91,11 +91,6 @@ rij_status rj_image_crop(const rj_image *image, int x, int y, int w, int h, rj_i
     return RIJ_OK;
 }
 
-rij_status rj_image_flip(const rj_image *image, rj_image *out)
-{
-    return rj_image_orient(image, 2, out);
-}
-
 /* The eight orientations of Exif 2.3 (tag 274) are what three switches make: swap the
  * axes, then run either axis backwards. Output (x,y) shows
  *
@@ -127,11 +122,31 @@ rij_status rj_image_orient(const rj_image *image, int orientation, rj_image *out
     return RIJ_OK;
 }
 
+/* One channel of a row. */
+static void planar_row(const uint8_t *rgb, int w, bool flip, const float number[256],
+                       float *to)
+{
+    if (flip)
+        for (int i = 0; i < w; i++)
+            to[i] = number[rgb[CHANNELS * (w - 1 - i)]];
+    else
+        for (int i = 0; i < w; i++)
+            to[i] = number[rgb[CHANNELS * i]];
+}
+
+void rj_image_planar_of(const rj_image *image, int x, int y, int w, int h, bool flip,
+                        float *planar)
+{
+    float number[256];
+
+    for (int v = 0; v < 256; v++)
+        number[v] = ((float)v - 127.5f) / 127.5f;
+    for (int c = 0; c < CHANNELS; c++)
+        for (int i = 0; i < h; i++, planar += w)
+            planar_row(pixel_of(image, x, y + i) + c, w, flip, number, planar);
+}
+
 void rj_image_planar(const rj_image *image, float *planar)
 {
-    const size_t n = (size_t)image->w * (size_t)image->h;
-
-    for (size_t c = 0; c < CHANNELS; c++)
-        for (size_t i = 0; i < n; i++)
-            planar[c * n + i] = ((float)image->rgb[CHANNELS * i + c] - 127.5f) / 127.5f;
+    rj_image_planar_of(image, 0, 0, image->w, image->h, false, planar);
 }

@@ -17,6 +17,14 @@
 #include <string.h>
 
 enum { CHANNELS = 3, LANES = 16, STRIP = 32, SIDE_ROW = STRIP * CHANNELS };
+enum { VEC = 4, HALF = SIDE_ROW / 2 };
+typedef float vec __attribute__((vector_size(VEC * sizeof(float)), may_alias));
+
+#if defined(__clang__)
+#    define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#    define UNROLLED _Pragma("GCC unroll 16")
+#endif
 
 /* For each of n outputs, `most` places for inputs and their weights; `used` are taken. */
 typedef struct taps {
@@ -115,10 +123,34 @@ static void add_bytes(int n, float weight, const uint8_t *restrict x, float *res
         y[i] += weight * (float)x[i];
 }
 
-static void add_side_row(float weight, const float *restrict x, float *restrict y)
+/* sum[i] = sum_k weight_k x_k[i] over SIDE_ROW numbers, half of which fit into registers
+ * while all k are added. */
+static void add_side_rows(const taps *t, int j, const float *turned, float sum[SIDE_ROW])
 {
-    for (int i = 0; i < SIDE_ROW; i++)
-        y[i] += weight * x[i];
+    const size_t at = (size_t)j * (size_t)t->most;
+
+    for (int half = 0; half < SIDE_ROW; half += HALF) {
+        vec a[HALF / VEC] = {{0}};
+
+        for (int k = 0; k < t->used[j]; k++) {
+            const float *x = turned + (size_t)t->index[at + (size_t)k] * SIDE_ROW + half;
+            const float weight = t->weight[at + (size_t)k];
+
+            UNROLLED
+            for (int v = 0; v < HALF / VEC; v++)
+                a[v] += weight * ((const vec *)x)[v];
+        }
+        memcpy(sum + half, a, sizeof a);
+    }
+}
+
+/* To the nearest of 0..255. */
+static void round_side_row(const float *restrict sum, uint8_t *restrict to)
+{
+    for (int i = 0; i < SIDE_ROW; i++) {
+        const float v = sum[i] < 0 ? 0 : sum[i] > 255 ? 255 : sum[i];
+        to[i] = (uint8_t)(int)(v + 0.5f);
+    }
 }
 
 /* Numbers of one strip: one summed row, and all of them turned: (w, STRIP, 3). */
@@ -152,18 +184,15 @@ static void sum_along(const strip *s, const taps *tx, int first, int rows, rj_im
     const size_t pitch = (size_t)out->w * CHANNELS;
 
     for (int j = 0; j < out->w; j++) {
-        const size_t at = (size_t)j * (size_t)tx->most;
         uint8_t *to = out->rgb + (size_t)first * pitch + (size_t)j * CHANNELS;
-        float sum[SIDE_ROW] = {0};
+        uint8_t bytes[SIDE_ROW];
+        float sum[SIDE_ROW];
 
-        for (int k = 0; k < tx->used[j]; k++)
-            add_side_row(tx->weight[at + (size_t)k],
-                         s->turned + (size_t)tx->index[at + (size_t)k] * SIDE_ROW, sum);
+        add_side_rows(tx, j, s->turned, sum);
+        round_side_row(sum, bytes);
         for (int i = 0; i < rows; i++, to += pitch)
-            for (int c = 0; c < CHANNELS; c++) {
-                const float v = sum[i * CHANNELS + c];
-                to[c] = (uint8_t)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
-            }
+            for (int c = 0; c < CHANNELS; c++)
+                to[c] = bytes[i * CHANNELS + c];
     }
 }
 

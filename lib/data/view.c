@@ -29,20 +29,11 @@ rj_place rj_place_draw(int w, int h, int crop, rj_random *r)
 rij_status rj_view_write(const rj_image *window, const rj_place *place, const rj_law *law,
                          rj_random degrade, float *planar)
 {
-    rj_image degraded, cut, flipped;
-    rij_status status;
+    rj_image degraded;
 
-    RJ_TRY(rj_degrade(window, law, &degrade, &degraded));
-    status = rj_image_crop(&degraded, place->crop_x, place->crop_y, place->crop,
-                           place->crop, &cut);
+    RJ_TRY(rj_degrade_or_not(window, law, &degrade, &degraded));
+    rj_image_planar_of(degraded.rgb ? &degraded : window, place->crop_x, place->crop_y,
+                       place->crop, place->crop, place->flip, planar);
     rj_image_free(&degraded);
-    if (status == RIJ_OK && place->flip) {
-        status = rj_image_flip(&cut, &flipped);
-        rj_image_free(&cut);
-        cut = flipped;
-    }
-    RJ_TRY(status);
-    rj_image_planar(&cut, planar);
-    rj_image_free(&cut);
     return RIJ_OK;
 }

@@ -186,7 +186,7 @@ rij_status rj_train_detector(rj_trainer *t)
 
     RJ_TRY(rj_net_new(t->dev, rj_net_config_of(t->net), t->o.seed, false, &t->best));
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_MIXED, &law, t->o.batch2, 0,
-                          t->o.seed, 1, &batcher));
+                          t->o.seed, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 2", t->o.steps2);
     for (int64_t i = 0; i < t->o.steps2 && status == RIJ_OK && !w.stop; i++)
         status = train_step(t, batcher, &optimiser, i, &w);

@@ -94,6 +94,9 @@ typedef struct rj_trainer {
 } rj_trainer;
 
 rj_view_law rj_trainer_law(const rj_trainer *t);
+/* Threads that make batches, beside the pool's: one for every four of those. They sleep
+ * when they are ahead. */
+int rj_trainer_workers(const rj_trainer *t);
 /* Choose and make the validation views: up to 256 of each class, native and degraded. */
 rij_status rj_trainer_views(rj_trainer *t);
 /* Scores of all views by a net and the traces (NULL: S_prox is 0) into cls and prox. */

@@ -130,7 +130,7 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, int broken,
 
 /* What the head does, from the first view of this step's reals; and the AUC on the
  * validation views of 1 - max_m z.t_m with the mean of these rows as the one trace. */
-static rij_status diagnose(rj_trainer *t, const struct step *s)
+static rij_status diagnose(rj_trainer *t, const struct step *s, int64_t step, double rate)
 {
     const int d = t->o.embedding;
     const size_t n = (size_t)(s->b + s->r) * (size_t)d;
@@ -138,6 +138,7 @@ static rij_status diagnose(rj_trainer *t, const struct step *s)
     rj_real *host = rj_arena_take(&t->tape.arena, n, sizeof *host);
     float *z = rj_arena_take(&t->tape.arena, n, sizeof *z);
     float *mean = rj_arena_take(&t->tape.arena, (size_t)d, sizeof *mean);
+    rij_status status;
 
     RJ_REQUIRE(host && z && mean, RIJ_E_MEMORY, "stage 1: no memory");
     RJ_TRY(rj_tensor_read(t->dev, s->u, host));
@@ -146,7 +147,11 @@ static rij_status diagnose(rj_trainer *t, const struct step *s)
     for (int i = 0; i < s->b * d; i++)
         z[i] = (float)host[i];
     RJ_TRY(rj_kmeans(s->b, d, z, 1, t->o.seed, mean));
-    RJ_TRY(rj_trainer_judge(t, t->net, mean, 1));
+    status = rj_trainer_judge(t, t->net, mean, 1);
+    RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_DIVERGED,
+               "stage 1: scores are not finite after step %jd, learning rate %g",
+               (intmax_t)step, rate);
+    RJ_TRY(status);
     return rj_metric_auc(t->views, t->prox, t->view_label, NULL, &p->auc);
 }
 
@@ -174,7 +179,7 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
     RJ_TRY(rj_backward(&t->tape, s.loss[0]));
     RJ_TRY(rj_optimiser_step(&sgd, rj_net_params(t->net), rate, step + 1));
     if (now)
-        RJ_TRY(diagnose(t, &s));
+        RJ_TRY(diagnose(t, &s, step, rate));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, loss, now);
 }
 
@@ -236,7 +241,7 @@ rij_status rj_train_traces(rj_trainer *t)
     rij_status status;
 
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, broken,
-                          t->o.seed, 1, &batcher));
+                          t->o.seed, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 1", t->o.steps1);
     status = RIJ_OK;
     for (int64_t i = 0; i < t->o.steps1 && status == RIJ_OK; i++)
@@ -250,7 +255,7 @@ rij_status rj_train_traces(rj_trainer *t)
     if (t->o.traces < 1)
         return RIJ_OK;
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, 0,
-                          t->o.seed + 1, 1, &batcher));
+                          t->o.seed + 1, rj_trainer_workers(t), &batcher));
     status = find_traces(t, batcher);
     rj_batcher_free(batcher);
     return status;

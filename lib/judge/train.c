@@ -15,6 +15,13 @@ static int note(const char *line, void *user)
     return rj_trainer_note(user, line) != RIJ_OK;
 }
 
+static rij_status looked(int n, void *user)
+{
+    rj_trainer *t = user;
+
+    return rj_trainer_tell(t, n, n - (int)t->phase_rows, 0, (const double[4]){0}, false);
+}
+
 /* Too few usable images of a class, in words. Fakes may be none: then all are forged. */
 static rij_status enough(const rj_trainer *t)
 {
@@ -45,12 +52,12 @@ static rij_status read_data(rj_trainer *t, const char *data)
     RJ_TRY(rj_dataset_open(data, t->o.split, &t->data));
     RJ_TRY(rj_cache_new(&t->data, t->o.cache_bytes, &t->cache));
     rj_trainer_phase(t, "read", t->data.n);
-    RJ_TRY(rj_dataset_check(&t->data, t->cache, t->pool, note, t));
+    RJ_TRY(rj_dataset_check(&t->data, t->cache, t->pool, note, looked, t));
     RJ_TRY(rj_dataset_hold_out(&t->data, t->o.validation, t->o.seed));
     if (t->o.shuffle_labels)
         rj_dataset_shuffle_labels(&t->data, t->o.seed);
     RJ_TRY(enough(t));
-    RJ_TRY(rj_trainer_tell(t, t->data.n, t->data.n, 0, (const double[4]){0}, true));
+    RJ_TRY(looked(t->data.n, t));
     return rj_trainer_views(t);
 }
 

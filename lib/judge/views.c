@@ -4,7 +4,7 @@
 #include "judge/judge.h"
 #include <string.h>
 
-enum { PER_CLASS = 256, MARGIN = 32 };
+enum { PER_CLASS = 256, MARGIN = 32, MOST_WORKERS = 8 };
 
 rj_view_law rj_trainer_law(const rj_trainer *t)
 {
@@ -17,6 +17,11 @@ rj_view_law rj_trainer_law(const rj_trainer *t)
                          .forged = o->shuffle_labels ? 0 : RJ_MAX(o->forged, 0.0),
                          .operated = RJ_MAX(o->operated, 0.0),
                          .blended = RJ_MAX(o->blended, 0.0)};
+}
+
+int rj_trainer_workers(const rj_trainer *t)
+{
+    return RJ_MIN((rj_pool_threads(t->pool) + 3) / 4, MOST_WORKERS);
 }
 
 /* Up to PER_CLASS validation samples of a label, spread evenly over the data. */
