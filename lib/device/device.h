@@ -36,10 +36,11 @@ typedef struct rj_pool2d { /* window r x r */
 
 typedef struct rj_bn {
     int n, c, h, w;
-    bool train;      /* statistics of the batch; else the running ones */
-    double eps;      /* added to the variance */
-    double momentum; /* running = (1 - momentum) running + momentum batch */
-    bool add, relu;  /* a picture is added; then negative numbers become zero */
+    bool train;               /* statistics of the batch; else the running ones */
+    double eps;               /* added to the variance */
+    double momentum;          /* running = (1 - momentum) running + momentum batch */
+    bool add, relu;           /* a picture is added; then negative numbers become zero */
+    bool fresh_dx, fresh_add; /* backward writes dx, d_add, and does not add to them */
 } rj_bn;
 
 enum rj_resize_mode { RJ_NEAREST, RJ_BILINEAR };

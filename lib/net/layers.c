@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Batch norm: PyTorch's constants. */
-static const double bn_eps = 1e-5, bn_momentum = 0.1;
+static const double bn_momentum = 0.1;
 
 static rij_status part(rj_params *s, const char *name, const char *suffix,
                        enum rj_param_kind kind, rj_shape shape, int *index)
@@ -114,7 +114,7 @@ rij_status rj_deconv_run(rj_params *s, rj_tape *t, const rj_conv_layer *l, rj_te
 rij_status rj_bn_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
                      rj_tensor *x, rj_tensor *add, bool relu, rj_tensor **y)
 {
-    const rj_batchnorm_par par = {train, bn_eps, bn_momentum, relu};
+    const rj_batchnorm_par par = {train, RJ_BN_EPS, bn_momentum, relu};
     rj_tensor *const in[RJ_MAX_IN] = {
         x, at(s, l->gamma), at(s, l->beta), at(s, l->mean), at(s, l->var), add};
 

@@ -101,7 +101,7 @@ rij_status rj_ref_batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *
                 sum += g;
                 along += g * (double)((x[i] - mean[c]) * inv[c]);
                 if (d_add)
-                    d_add[i] += (rj_real)g;
+                    d_add[i] = (d->fresh_add ? 0 : d_add[i]) + (rj_real)g;
             }
         if (dgamma)
             dgamma[c] += (rj_real)along;
@@ -111,8 +111,9 @@ rij_status rj_ref_batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *
             for (size_t i = plane_at(d, n, c); i < plane_at(d, n, c) + plane; i++) {
                 const double z = (double)((x[i] - mean[c]) * inv[c]);
                 const double lost = d->train ? sum / m + z * along / m : 0;
-                dx[i] += (rj_real)((double)gamma[c] * (double)inv[c] *
-                                   (arriving(d, y, dy, i) - lost));
+                dx[i] = (d->fresh_dx ? 0 : dx[i]) +
+                        (rj_real)((double)gamma[c] * (double)inv[c] *
+                                  (arriving(d, y, dy, i) - lost));
             }
     }
     return RIJ_OK;
@@ -125,7 +126,7 @@ static rj_bn dims(const rj_call *call)
 
     return (rj_bn){x[0],       x[1],     x[2],          x[3],
                    par->train, par->eps, par->momentum, call->in[5] != NULL,
-                   par->relu};
+                   par->relu,  false,    false};
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
@@ -163,8 +164,10 @@ static rij_status forward(const rj_call *call)
 
 static rij_status backward(const rj_call *call)
 {
-    const rj_bn d = dims(call);
+    rj_bn d = dims(call);
 
+    d.fresh_dx = call->fresh & 1;
+    d.fresh_add = call->fresh >> 5 & 1;
     return call->dev->k->batchnorm_grad(
         call->dev, &d, call->in[0]->x, call->in[1]->x, call->in[2]->x, call->saved,
         call->saved + d.c, call->out->x, call->out->g, call->in[0]->g, call->in[1]->g,
@@ -174,6 +177,7 @@ static rij_status backward(const rj_call *call)
 const rj_op rj_op_batchnorm = {.name = "batchnorm",
                                .inputs = 6,
                                .optional = 1u << 5,
+                               .writes = 1u | 1u << 5,
                                .par_bytes = sizeof(rj_batchnorm_par),
                                .shape = shape,
                                .forward = forward,

@@ -15,7 +15,7 @@ struct channel {
     rj_picture d;
     const rj_real *x, *add, *y, *dy;
     rj_real *to, *dx, *d_add;
-    bool relu;
+    bool relu, fresh_dx, fresh_add; /* dx, d_add are written, not added to */
     enum gate gate;
     int group, chunk; /* pictures and pixels of a piece, at most */
     int groups,

@@ -288,6 +288,7 @@ ALWAYS rij_status norm_grad(const struct channel *j, int index, enum gate gate, 
                             bool d_add)
 {
     const struct stretch s = stretch_at(j, index);
+    const bool fresh_dx = j->fresh_dx, fresh_add = j->fresh_add;
 
     for (int k = 0; k < s.planes; k++)
         EACH (v, PARTS) {
@@ -296,11 +297,12 @@ ALWAYS rij_status norm_grad(const struct channel *j, int index, enum gate gate, 
             for (ptrdiff_t i = at; i < at + (ptrdiff_t)s.pixels * BLOCK; i += BLOCK) {
                 const vec dy = arriving(j, &l, i, gate);
                 if (d_add)
-                    store(j->d_add + i, load(j->d_add + i) + dy);
-                if (dx)
-                    store(j->dx + i,
-                          load(j->dx + i) +
-                              l.by * (dy - l.sum - (load(j->x + i) - l.mean) * l.along));
+                    store(j->d_add + i, fresh_add ? dy : load(j->d_add + i) + dy);
+                if (dx) {
+                    const vec more =
+                        l.by * (dy - l.sum - (load(j->x + i) - l.mean) * l.along);
+                    store(j->dx + i, fresh_dx ? more : load(j->dx + i) + more);
+                }
             }
         }
     return RIJ_OK;
@@ -341,6 +343,8 @@ static rij_status batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *
                         .dy = dy,
                         .dx = dx,
                         .d_add = d_add,
+                        .fresh_dx = d->fresh_dx,
+                        .fresh_add = d->fresh_add,
                         .gate = !d->relu ? OPEN
                                 : d->add ? BY_Y
                                          : BY_X};

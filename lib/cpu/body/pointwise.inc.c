@@ -99,7 +99,7 @@ static rij_status axpy(rj_device *dev, size_t n, double a, const rj_real *x, rj_
 ALWAYS void relu_op(const struct flat *f, const vec *in, vec *io)
 {
     (void)f;
-    io[0] = where(in[0] > fill(0), in[0], fill(0));
+    io[0] = where(in[0] < fill(0), fill(0), in[0]); // NaN stays
 }
 FLAT_PIECE(relu, 1, 1)
 
@@ -113,7 +113,7 @@ static rij_status relu(rj_device *dev, size_t n, const rj_real *x, rj_real *y)
 ALWAYS void relu_grad_op(const struct flat *f, const vec *in, vec *io)
 {
     (void)f;
-    io[0] += where(in[0] > fill(0), in[1], fill(0));
+    io[0] += where(in[0] <= fill(0), fill(0), in[1]);
 }
 FLAT_PIECE(relu_grad, 2, 1)
 
