@@ -36,7 +36,7 @@ static void usage(const char *what, FILE *to)
             "  --steps N         how often it is timed\n"
             "  --threads N       0: one per processor\n"
             "  --precision NAME  fp32, bf16\n"
-            "  --algorithm NAME  of convolutions: auto\n"
+            "  --algorithm NAME  of convolutions: auto, direct, winograd\n"
             "  --profile         where the time goes, by op and shape\n"
             "  --quick           fewer and smaller cases\n"
             "  --cpu-time        one thread, timed by the processor's clock\n"
@@ -68,6 +68,18 @@ static bool precision(const char *text)
     return true;
 }
 
+static enum rj_algorithm algorithm(const char *text)
+{
+    static const char *const names[] = {
+        [RJ_AUTO] = "auto", [RJ_DIRECT] = "direct", [RJ_WINOGRAD] = "winograd"};
+
+    for (int i = 0; i < RJ_COUNT(names); i++)
+        if (strcmp(text, names[i]) == 0)
+            return (enum rj_algorithm)i;
+    fprintf(stderr, "bench: --algorithm %s is not auto, direct or winograd\n", text);
+    exit(BENCH_USAGE);
+}
+
 static void take(bench_options *o, int flag, const char *what)
 {
     switch (flag) {
@@ -93,7 +105,7 @@ static void take(bench_options *o, int flag, const char *what)
         o->bf16 = precision(optarg);
         break;
     case 'a':
-        o->algorithm = optarg;
+        o->algorithm = algorithm(optarg);
         break;
     case 'P':
         o->profile = true;
@@ -118,7 +130,6 @@ void bench_parse(int argc, char **argv, const char *what, bench_options *o)
     int flag;
 
     o->net.embedding = 128;
-    o->algorithm = "auto";
     while ((flag = getopt_long(argc, argv, "", flags, NULL)) != -1)
         take(o, flag, what);
     if (cpu_time)
@@ -129,10 +140,6 @@ void bench_parse(int argc, char **argv, const char *what, bench_options *o)
     }
     if (sizeof(rj_real) != sizeof(float)) {
         fprintf(stderr, "bench: benchmarks are for float; this is a REAL=double build\n");
-        exit(BENCH_UNAVAILABLE);
-    }
-    if (strcmp(o->algorithm, "auto") != 0) {
-        fprintf(stderr, "bench: this library has no choice of algorithms but auto\n");
         exit(BENCH_UNAVAILABLE);
     }
 }
@@ -230,7 +237,6 @@ void bench_device(const bench_options *o, const char *name, rj_pool **pool,
 {
     bench_check(rj_pool_new(o->threads, pool), "threads");
     bench_check(rj_device_open(name, *pool, dev), "device");
-#if 1
     (*dev)->precision = o->bf16 ? RJ_BF16 : RJ_FP32;
-#endif
+    (*dev)->algorithm = o->algorithm;
 }

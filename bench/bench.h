@@ -13,7 +13,7 @@ typedef struct bench_options {
     rj_net_config net;
     int crop, batch, steps, threads;
     bool bf16, profile, serve, quick;
-    const char *algorithm; /* of convolutions; "auto" */
+    enum rj_algorithm algorithm; /* of convolutions */
 } bench_options;
 
 /* Defaults stand in *o. Prints usage and exits on --help, on a flag that is unknown or
@@ -73,7 +73,8 @@ rij_status bench_predict_step(void *job);
 /* ---- bench_peak.c ------------------------------------------------------------------ */
 
 /* Most float operations a second, two a multiply-add, that this many threads of the pool
- * reach with the registers of `isa` (a name of lib/cpu/isa.c): best of several. */
+ * reach with the registers of `isa` (a name of lib/cpu/isa.c; avx512bf16 has those of
+ * avx512): best of several. In float32, whatever the precision of the kernels. */
 double bench_peak(rj_pool *pool, const char *isa, int threads);
 
 #endif
