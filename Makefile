@@ -119,8 +119,7 @@ run-demo: lib examples
 
 # Benchmarks see the layers, like tests; the peak of the machine is of fused
 # multiply-adds.
-$(BENCHOBJ) $(KERNELOBJ) $(BENCHES:=.o): EXTRA_CFLAGS = -Ibench \
-    $(if $(shell grep -w RJ_BF16 lib/device/device.h),-DBENCH_BF16)
+$(BENCHOBJ) $(KERNELOBJ) $(BENCHES:=.o): EXTRA_CFLAGS = -Ibench
 $(B)/bench/bench_peak.o: EXTRA_CFLAGS = -Ibench -ffp-contract=fast
 $(BENCHES): %: %.o $(BENCHOBJ) $(A)
 	$(call say,LD,$@)

@@ -70,7 +70,8 @@ static bool precision(const char *text)
 
 static enum rj_algorithm algorithm(const char *text)
 {
-    static const char *const names[] = {"auto", "direct", "winograd"};
+    static const char *const names[] = {
+        [RJ_AUTO] = "auto", [RJ_DIRECT] = "direct", [RJ_WINOGRAD] = "winograd"};
 
     for (int i = 0; i < RJ_COUNT(names); i++)
         if (strcmp(text, names[i]) == 0)

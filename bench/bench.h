@@ -74,7 +74,8 @@ rij_status bench_predict_step(void *job);
 /* ---- bench_peak.c ------------------------------------------------------------------ */
 
 /* Most float operations a second, two a multiply-add, that this many threads of the pool
- * reach with the registers of `isa` (a name of lib/cpu/isa.c): best of several. */
+ * reach with the registers of `isa` (a name of lib/cpu/isa.c; avx512bf16 has those of
+ * avx512): best of several. In float32, whatever the precision of the kernels. */
 double bench_peak(rj_pool *pool, const char *isa, int threads);
 
 #endif

@@ -28,6 +28,7 @@ typedef struct conv {
     rj_device *dev;
     rj_conv d;
     enum direction direction;
+    bool adds; /* grad_x adds to x, else writes it, as it mostly does in a step */
     rj_real *x, *w, *y; /* values, or gradients where the direction writes them */
 } conv;
 
@@ -74,7 +75,9 @@ double bench_error(const rj_real *a, const rj_real *b, size_t n)
 
 void bench_judge(const bench_bed *bed, const char *what, double error)
 {
-    const double allowed = bed->o.bf16 ? 2e-2 : 2e-4;
+    // Winograd sums rounded numbers of both signs: in bf16 it loses four bits
+    const double rounded = bed->o.algorithm == RJ_DIRECT ? 1e-2 : 5e-2;
+    const double allowed = bed->o.bf16 ? rounded : 2e-4;
 
     if (error <= allowed)
         return;
@@ -135,7 +138,7 @@ static rij_status conv_run(void *job)
     if (c->direction == FORWARD)
         return k->conv2d(c->dev, &c->d, c->x, c->w, NULL, c->y);
     if (c->direction == GRAD_X)
-        return k->conv2d_grad_x(c->dev, &c->d, c->y, c->w, true, c->x);
+        return k->conv2d_grad_x(c->dev, &c->d, c->y, c->w, c->adds, c->x);
     return k->conv2d_grad_w(c->dev, &c->d, c->x, c->y, c->w, NULL);
 }
 
@@ -174,6 +177,7 @@ static void conv_check(const bench_bed *bed, const rj_conv *d, const char *name)
         size_t n;
 
         ours.direction = ref.direction = i;
+        ours.adds = ref.adds = true;
         bench_check(conv_run(&ours), name);
         bench_check(conv_run(&ref), name);
         a = result_of(&ours, &n);

@@ -67,7 +67,7 @@ double bench_peak(rj_pool *pool, const char *isa, int threads)
     int which = 0;
 
     for (int i = 0; i < RJ_COUNT(loops); i++)
-        if (strcmp(loops[i].isa, isa) == 0)
+        if (strncmp(isa, loops[i].isa, strlen(loops[i].isa)) == 0)
             which = i;
     for (int i = 0; i < TRIES; i++) {
         spin run = loops[which].run;
