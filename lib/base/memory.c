@@ -1,12 +1,17 @@
 /* memory.c: the only file that asks the system for memory. Every allocation is counted
  * and can be made to fail, so that tests can walk through each of them. */
 #include "base/base.h"
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { ALIGN = 64, HUGE_BYTES = 2 << 20, SMALLEST_BLOCK = 64 << 10 };
+#if defined(__SANITIZE_ADDRESS__)
+#    define PAGES_FROM SIZE_MAX /* the sanitizer watches the heap */
+#else
+#    define PAGES_FROM HUGE_BYTES
+#endif
+enum { LARGEST_STEP = 4 << 20 }; /* a block is larger only where one piece of it is */
 
 // For tests only: how many allocations until one fails, how many were made, how many
 // live.
@@ -32,9 +37,21 @@ static size_t bytes_of(size_t n, size_t each)
     return RJ_MAX((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1), (size_t)ALIGN);
 }
 
-static void count_in(void *memory)
+/* What lies before every piece of memory. Large pieces are pages of their own, on huge
+ * pages if the system has them, and go back to it at once: the heap would keep them. */
+typedef struct head {
+    size_t bytes;     /* all that is taken, for the count */
+    void *map;        /* start of the pages; NULL: from the heap */
+    size_t map_bytes; /* address space, part of it never touched */
+} head;
+
+static head *head_of(void *memory)
 {
-    const size_t size = malloc_usable_size(memory);
+    return (head *)(void *)((unsigned char *)memory - ALIGN);
+}
+
+static void count_in(size_t size)
+{
     const size_t now = atomic_fetch_add(&bytes_live, size) + size;
     size_t peak = atomic_load(&bytes_peak);
 
@@ -43,34 +60,56 @@ static void count_in(void *memory)
         ;
 }
 
+/* Pages for so many bytes from a multiple of HUGE_BYTES on, zero; NULL if there are none.
+ */
+static head *pages(size_t bytes)
+{
+    const size_t space = bytes + HUGE_BYTES;
+    unsigned char *map =
+        mmap(NULL, space, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    head *h;
+
+    if (map == MAP_FAILED)
+        return NULL;
+    h = (head *)(void *)(map + (-(uintptr_t)map & (HUGE_BYTES - 1)));
+    madvise(h, bytes, MADV_HUGEPAGE);
+    *h = (head){bytes, map, space};
+    return h;
+}
+
 void *rj_alloc(size_t n, size_t each)
 {
-    const size_t bytes = bytes_of(n, each);
-    void *memory;
+    const size_t bytes = bytes_of(n, each) + ALIGN;
+    head *h;
 
-    if (refused() || !bytes)
+    if (refused() || bytes == ALIGN)
         return NULL;
-    if (bytes >= HUGE_BYTES) {
-        memory = aligned_alloc(HUGE_BYTES,
-                               (bytes + HUGE_BYTES - 1) & ~(size_t)(HUGE_BYTES - 1));
-        if (memory)
-            madvise(memory, bytes, MADV_HUGEPAGE);
+    if (bytes >= PAGES_FROM) {
+        h = pages(bytes);
     } else {
-        memory = aligned_alloc(ALIGN, bytes);
+        h = aligned_alloc(ALIGN, bytes);
+        if (h)
+            *(head *)memset(h, 0, bytes) = (head){bytes, NULL, 0};
     }
-    if (!memory)
+    if (!h)
         return NULL;
-    count_in(memory);
-    return memset(memory, 0, bytes);
+    count_in(bytes);
+    return (unsigned char *)h + ALIGN;
 }
 
 void rj_free(void *memory)
 {
-    if (memory) {
-        atomic_fetch_sub(&live, 1);
-        atomic_fetch_sub(&bytes_live, malloc_usable_size(memory));
-    }
-    free(memory);
+    head *h;
+
+    if (!memory)
+        return;
+    h = head_of(memory);
+    atomic_fetch_sub(&live, 1);
+    atomic_fetch_sub(&bytes_live, h->bytes);
+    if (h->map)
+        munmap(h->map, h->map_bytes);
+    else
+        free(h);
 }
 
 char *rj_strdup(const char *text)
@@ -128,12 +167,12 @@ size_t rj_memory_peak(void)
 static rj_block *block_new(rj_arena *arena, size_t size)
 {
     const size_t twice = arena->first ? 2 * arena->first->size : SMALLEST_BLOCK;
-    rj_block *block =
-        rj_alloc(1, sizeof *block + RJ_MAX(size, RJ_MIN(twice, (size_t)64 << 20)));
+    const size_t room = RJ_MAX(size, RJ_MIN(twice, (size_t)LARGEST_STEP));
+    rj_block *block = rj_alloc(1, sizeof *block + room);
 
     if (!block)
         return NULL;
-    block->size = RJ_MAX(size, RJ_MIN(twice, (size_t)64 << 20));
+    block->size = room;
     block->next = arena->first;
     arena->first = block;
     return block;

@@ -50,6 +50,15 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
     return RIJ_OK;
 }
 
+/* The loan an output's gradient lies in, or NULL. */
+static rj_loan *loan_of(const rj_tape *tape, const rj_tensor *output)
+{
+    for (int i = 0; i < tape->loans; i++)
+        if (tape->loan[i].out && tape->loan[i].memory == output->g)
+            return &tape->loan[i];
+    return NULL;
+}
+
 /* The smallest loan that is free and holds n numbers, or a new one; contents undefined.
  */
 static rij_status borrow(rj_tape *tape, size_t n, rj_real **memory)
@@ -74,11 +83,12 @@ static rij_status borrow(rj_tape *tape, size_t n, rj_real **memory)
 
 void rj_backward_end(rj_tape *tape, rj_tensor *output)
 {
-    for (int i = 0; i < tape->loans; i++)
-        if (tape->loan[i].out && tape->loan[i].memory == output->g) {
-            tape->loan[i].out = false;
-            output->g = NULL;
-        }
+    rj_loan *l = loan_of(tape, output);
+
+    if (l) {
+        l->out = false;
+        output->g = NULL;
+    }
 }
 
 /* Gradients of the inputs of a call that have none yet. */
@@ -93,6 +103,11 @@ static rij_status borrow_inputs(rj_tape *tape, rj_call *c)
             continue;
         for (int j = i + 1; j < c->op->inputs; j++)
             twice = twice || c->in[j] == t;
+        if (i == 0 && c->op->in_place && !twice && loan_of(tape, c->out)) {
+            t->g = c->out->g;
+            c->fresh |= 1;
+            continue;
+        }
         RJ_TRY(borrow(tape, rj_storage(tape->dev, &t->shape), &t->g));
         if (c->op->writes >> i & 1 && !twice)
             c->fresh |= 1u << i;
@@ -117,7 +132,10 @@ rij_status rj_backward_call(rj_tape *tape, int i)
         return RIJ_OK; // the loss does not depend on it
     RJ_TRY(borrow_inputs(tape, c));
     RJ_TRY(c->op->backward(c));
-    rj_backward_end(tape, c->out);
+    if (c->in[0]->g == c->out->g)
+        c->out->g = NULL; // its memory went on to the input
+    else
+        rj_backward_end(tape, c->out);
     return RIJ_OK;
 }
 

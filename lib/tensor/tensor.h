@@ -40,8 +40,9 @@ typedef struct rj_op {
     unsigned optional; /* bit i: in[i] may be NULL */
     bool from_zero;    /* forward adds to its output, which is zero then; else it writes
                           all of it, lanes past C too, whatever lay there */
-    unsigned writes;  /* bit i: backward writes in[i]'s gradient, all of it, where that is
-                         fresh; the others' are zero then */
+    unsigned writes; /* bit i: backward writes in[i]'s gradient, all of it, where that is
+                        fresh; the others' are zero then */
+    bool in_place;   /* backward may write in[0]'s fresh gradient where the output's is */
     size_t par_bytes; /* size of its parameters; 0: none */
     rij_status (*shape)(const rj_call *c, rj_shape *out, size_t *saved);
     rij_status (*forward)(const rj_call *c);
