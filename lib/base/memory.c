@@ -167,14 +167,17 @@ size_t rj_memory_peak(void)
 static rj_block *block_new(rj_arena *arena, size_t size)
 {
     const size_t twice = arena->first ? 2 * arena->first->size : SMALLEST_BLOCK;
-    const size_t room = RJ_MAX(size, RJ_MIN(twice, (size_t)LARGEST_STEP));
-    rj_block *block = rj_alloc(1, sizeof *block + room);
+    const bool alone = size >= LARGEST_STEP / 4;
+    const size_t room = alone ? size : RJ_MIN(RJ_MAX(twice, size), (size_t)LARGEST_STEP);
+    rj_block *block = rj_alloc(1, sizeof *block + room), **at;
 
     if (!block)
         return NULL;
     block->size = room;
-    block->next = arena->first;
-    arena->first = block;
+    // one that is full at once goes behind the newest, which stays in use
+    at = arena->first && alone ? &arena->first->next : &arena->first;
+    block->next = *at;
+    *at = block;
     return block;
 }
 
