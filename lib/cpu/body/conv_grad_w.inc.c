@@ -2,16 +2,30 @@
  *
  *     dw[k][c][r][s] += sum_{n, p, q} x[n][c][p stride + r - pad][..] dy[n][k][p][q]
  *
- * A piece is a block of k, a block of c, and a share of the pictures; its sums, in the
- * order [tap][c][16 k], stay in the first-level cache while rows of x and dy pass. Shares
- * are many only where blocks are few; the shares are added in order afterwards, so the
- * result depends on the shape alone. */
+ * A piece is some blocks of k, some of c, and a share of the pictures. Rows of x and dy
+ * that stay in the first-level cache are taken at a time, for all its blocks, and every
+ * pair of blocks adds to its sums, [tap][c][16 k], which stay in the second. Shares are
+ * many only where blocks are few; they are added in order afterwards, so the result
+ * depends on the shape alone.
+ *
+ * Where channels are fewer than a block, as in a first layer, a pixel is copied to just
+ * as many numbers: then the taps of a row lie side by side, and are summed together. */
+
+enum {
+    GROUP = 4, /* blocks of k, and of c, of a piece */
+    NEAR =
+        6144, /* numbers of a pair of blocks that are taken at a time: 24 KiB of float */
+    TOGETHER = 16 /* pictures taken at a time, at most */
+};
 
 struct grad_w {
     rj_device *dev;
-    struct plan g; /* of the forward convolution: where x is read */
+    struct plan g; /* of the forward convolution, and how x is copied */
+    bool narrow;   /* fewer channels than a block */
     int rows;      /* of dy, that are taken at a time */
-    int shares;
+    int together;  /* pictures that are taken at a time, where rows are all */
+    int k_groups, c_groups, shares;
+    ptrdiff_t d_row, d_block; /* in dy, or its copy: to the next row, to the next block */
     const rj_real *x, *dy;
     rj_real *sum; /* [share][block of k][block of c][tap][16 c][16 k] */
     rj_real *dw;
@@ -22,54 +36,164 @@ static ptrdiff_t sums_of(const struct plan *g)
     return (ptrdiff_t)g->y.window * g->x.window * BLOCK * BLOCK;
 }
 
-/* Pull all taps and channels of one block from rows of one picture. */
+static rj_real *sums_of_pair(const struct grad_w *j, int share, int k, int c)
+{
+    const struct plan *g = &j->g;
+
+    return j->sum +
+           (((ptrdiff_t)share * blocks_of(g->k) + k) * blocks_of(g->c) + c) * sums_of(g);
+}
+
+/* Where the sums of tap (r, t) begin. Of narrow ones the taps of a phase lie together. */
+static ptrdiff_t sums_of_tap(const struct grad_w *j, int r, int t)
+{
+    const struct axis *ax = &j->g.x;
+    int place = 0;
+
+    if (!j->narrow)
+        return (ptrdiff_t)(r * ax->window + t) * BLOCK * BLOCK;
+    for (int f = 0; f < t % ax->step; f++)
+        place += runs(ax->window - f, ax->step);
+    return (ptrdiff_t)(r * ax->window + place + t / ax->step) * j->g.c * BLOCK;
+}
+
+/* n neighbours at x, in as few runs as registers allow. */
+static void pull_some(const struct pull *s, bool pairs, int n, const rj_real *x,
+                      const rj_real *dy, rj_real *sum)
+{
+    const int parts = runs(n, RJ_MIN(16, ACCS / PARTS));
+
+    for (int i = 0; i < parts; i++) {
+        const int from = i * n / parts, some = (i + 1) * n / parts - from;
+        pulls[pairs][some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
+    }
+}
+
+/* Add rows of one block of x and one of dy to the sums of that pair. */
 static void pull_rows(const struct grad_w *j, int channels, int rows, const rj_real *x,
                       const rj_real *dy, rj_real *sum)
 {
     const struct axis *ax = &j->g.x;
-    const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
+    const bool pairs = j->g.form == PAIRED_PIXELS;
     const struct pull s = {.rows = rows,
-                           .cols = ax->out,
+                           .cols = pairs ? runs(ax->out, 2) : ax->out,
                            .x_row = j->g.row * j->g.y.step,
-                           .d_row = (ptrdiff_t)ax->out * BLOCK};
+                           .d_row = j->d_row,
+                           .x_col = (ptrdiff_t)(pairs ? 2 : 1) * j->g.pitch};
 
-    for (int r = 0; r < j->g.y.window; r++)
-        for (int t = 0; t < ax->window; t++, sum += BLOCK * BLOCK) {
-            const rj_real *at = x + r * j->g.row + t % ax->step * j->g.phase +
-                                (ptrdiff_t)(t / ax->step) * BLOCK;
-            for (int i = 0; i < n; i++) {
-                const int c = i * channels / n, some = (i + 1) * channels / n - c;
-                pulls[false][some - 1](&s, at + c, dy, sum + (ptrdiff_t)c * BLOCK);
-            }
+    for (int r = 0; r < j->g.y.window; r++, x += j->g.row)
+        for (int t = 0; t < (j->narrow ? RJ_MIN(ax->step, ax->window) : ax->window); t++)
+            if (j->narrow) // t is a phase
+                pull_some(&s, pairs, runs(ax->window - t, ax->step) * channels,
+                          x + t * j->g.phase, dy, sum + sums_of_tap(j, r, t));
+            else
+                pull_some(&s, pairs, channels,
+                          x + t % ax->step * j->g.phase +
+                              (ptrdiff_t)(t / ax->step) * j->g.pitch,
+                          dy, sum + sums_of_tap(j, r, t));
+}
+
+/* Copy rows of dy, in the plan's form, for `blocks` blocks. */
+static void copy_rows(const struct grad_w *j, const rj_real *dy, int blocks, int rows,
+                      rj_real *out)
+{
+    const struct plan *g = &j->g;
+    const ptrdiff_t row = (ptrdiff_t)g->x.out * BLOCK;
+
+    for (int b = 0; b < blocks; b++)
+        for (int r = 0; r < rows; r++) {
+            const rj_real *from = dy + (b * (ptrdiff_t)g->y.out + r) * row;
+            rj_real *to = out + b * j->d_block + r * j->d_row;
+            if (g->form == ROUNDED)
+                for (ptrdiff_t i = 0; i < row; i += LANES)
+                    store(to + i, rounded(load(from + i)));
+            else
+                for (ptrdiff_t i = 0; i < row; i += 2 * BLOCK, to += BLOCK)
+                    store(to, paired(load(from + i),
+                                     i + BLOCK < row ? load(from + i + BLOCK) : fill(0)));
         }
+}
+
+/* What a piece works on: blocks of k and of c, and its part of scratch for a picture. */
+struct pair_group {
+    int share, k[2], c[2];
+    rj_real *scratch;
+    ptrdiff_t room;
+};
+
+/* Rows i .. of picture n, copied where they must be: the first block of x and of dy. */
+static void take_rows(const struct grad_w *j, const struct pair_group *p, int n, int i,
+                      rj_real *scratch, const rj_real **x, const rj_real **dy)
+{
+    const struct plan *g = &j->g;
+    const int rows = RJ_MIN(j->rows, g->y.out - i);
+    const ptrdiff_t in = (ptrdiff_t)g->y.source * g->x.source * BLOCK;
+
+    *x = j->x + (ptrdiff_t)n * blocks_of(g->c) * in;
+    *dy = j->dy +
+          (((ptrdiff_t)n * blocks_of(g->k) + p->k[0]) * g->y.out + i) * g->x.out * BLOCK;
+    if (g->copy) {
+        gather(g, *x, p->c[0], p->c[1], i, rows, scratch);
+        *x = scratch;
+    } else {
+        *x += p->c[0] * in + i * g->row;
+    }
+    if (g->form != EXACT) {
+        rj_real *copy = scratch + GROUP * g->block + BLOCK;
+        copy_rows(j, *dy, p->k[1] - p->k[0], rows, copy);
+        *dy = copy;
+    }
+}
+
+/* Rows i .. of pictures n .. end - 1 for all pairs of blocks of a piece. */
+static void group_rows_w(const struct grad_w *j, const struct pair_group *p, int n,
+                         int end, int i)
+{
+    const struct plan *g = &j->g;
+    const ptrdiff_t next =
+        g->copy ? g->block : (ptrdiff_t)g->y.source * g->x.source * BLOCK;
+    const rj_real *x[TOGETHER], *dy[TOGETHER];
+
+    for (int m = n; m < end; m++)
+        take_rows(j, p, m, i, p->scratch + (m - n) * p->room, &x[m - n], &dy[m - n]);
+    for (int a = p->k[0]; a < p->k[1]; a++)
+        for (int b = p->c[0]; b < p->c[1]; b++)
+            for (int m = 0; m < end - n; m++)
+                pull_rows(j, RJ_MIN(BLOCK, g->c - b * BLOCK),
+                          RJ_MIN(j->rows, g->y.out - i), x[m] + (b - p->c[0]) * next,
+                          dy[m] + (a - p->k[0]) * j->d_block,
+                          sums_of_pair(j, p->share, a, b));
+}
+
+/* Numbers of scratch for one picture's rows. */
+static ptrdiff_t rows_room(const struct grad_w *j)
+{
+    const ptrdiff_t x = j->g.copy ? GROUP * j->g.block + BLOCK : 0;
+    const ptrdiff_t dy = j->g.form != EXACT ? GROUP * j->d_block : 0;
+
+    return x + dy;
 }
 
 static rij_status pull_piece(void *job, int index, int worker)
 {
     const struct grad_w *j = job;
     const struct plan *g = &j->g;
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
-    const int c = index % cb, k = index / cb % kb, share = index / cb / kb;
-    const ptrdiff_t in = (ptrdiff_t)g->y.source * g->x.source * BLOCK;
-    const ptrdiff_t out = (ptrdiff_t)g->y.out * g->x.out * BLOCK;
-    const int channels = RJ_MIN(BLOCK, g->c - c * BLOCK);
-    rj_real *sum = j->sum + index * sums_of(g);
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k), share = index % j->shares;
+    const int c = index / j->shares % j->c_groups * GROUP,
+              k = index / j->shares / j->c_groups * GROUP;
+    const struct pair_group p = {share,
+                                 {k, RJ_MIN(kb, k + GROUP)},
+                                 {c, RJ_MIN(cb, c + GROUP)},
+                                 j->dev->scratch[worker],
+                                 rows_room(j)};
+    const int last = (share + 1) * g->n / j->shares;
 
-    for (ptrdiff_t i = 0; i < sums_of(g); i++)
-        sum[i] = 0;
-    for (int n = share * g->n / j->shares; n < (share + 1) * g->n / j->shares; n++)
-        for (int i = 0; i < g->y.out; i += j->rows) {
-            const int rows = RJ_MIN(j->rows, g->y.out - i);
-            const rj_real *x = j->x + (ptrdiff_t)n * cb * in;
-            if (g->copy) {
-                gather(g, x, c, c + 1, i, rows, j->dev->scratch[worker]);
-                x = j->dev->scratch[worker];
-            } else {
-                x += c * in + i * g->row;
-            }
-            pull_rows(j, channels, rows, x,
-                      j->dy + ((ptrdiff_t)n * kb + k) * out + i * (out / g->y.out), sum);
-        }
+    for (int a = p.k[0]; a < p.k[1]; a++)
+        memset(sums_of_pair(j, share, a, p.c[0]), 0,
+               (size_t)((p.c[1] - p.c[0]) * sums_of(g)) * sizeof *j->sum);
+    for (int n = share * g->n / j->shares; n < last; n += j->together)
+        for (int i = 0; i < g->y.out; i += j->rows)
+            group_rows_w(j, &p, n, RJ_MIN(last, n + j->together), i);
     return RIJ_OK;
 }
 
@@ -84,15 +208,17 @@ static rij_status share_piece(void *job, int index, int worker)
     const ptrdiff_t share = sums_of(g) * cb * blocks_of(g->k);
 
     for (int t = 0; t < window; t++)
-        for (int k = 0; k < lanes; k++)
-            for (int c = 0; c < channels; c++) {
-                const rj_real *from =
-                    j->sum + index * sums_of(g) + (ptrdiff_t)(t * BLOCK + c) * BLOCK + k;
-                rj_real sum = 0;
-                for (int s = 0; s < j->shares; s++)
-                    sum += from[s * share];
-                j->dw[(k0 + k) * g->wk + (c0 + c) * g->wc + t] += sum;
-            }
+        for (int c = 0; c < channels; c++) {
+            const rj_real *from = sums_of_pair(j, 0, index / cb, index % cb) +
+                                  sums_of_tap(j, t / g->x.window, t % g->x.window) +
+                                  (ptrdiff_t)c * BLOCK;
+            rj_real *to = j->dw + k0 * g->wk + (c0 + c) * g->wc + t, sum[BLOCK] = {0};
+            for (int s = 0; s < j->shares; s++, from += share)
+                for (int k = 0; k < BLOCK; k++)
+                    sum[k] += from[k];
+            for (int k = 0; k < lanes; k++)
+                to[k * g->wk] += sum[k];
+        }
     (void)worker;
     return RIJ_OK;
 }
@@ -106,38 +232,55 @@ static size_t grad_w_shared(const struct grad_w *j)
 
 static size_t grad_w_scratch(const struct grad_w *j)
 {
-    return j->g.copy ? (size_t)j->g.block * sizeof(rj_real) : 0;
+    return (size_t)(rows_room(j) * j->together) * sizeof(rj_real);
 }
 
-static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, const rj_real *x,
-                                const rj_real *dy, rj_real *dw)
+static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, enum form form,
+                                const rj_real *x, const rj_real *dy, rj_real *dw)
 {
     struct grad_w j = {
         .dev = dev, .g = plan_new(d, false, EXACT), .x = x, .dy = dy, .dw = dw};
-    const int tiles_of = blocks_of(j.g.c) * blocks_of(j.g.k);
-    const ptrdiff_t row = j.g.row * j.g.y.step + (ptrdiff_t)j.g.x.out * BLOCK;
+    struct plan *g = &j.g;
+    const int cols = (g->x.out - 1) + (g->x.reach - 1) / g->x.step + 1;
+    ptrdiff_t each; // numbers of a row
 
-    j.shares = RJ_MIN(runs(32, tiles_of), j.g.n);
-    j.rows = (int)RJ_MAX(1, RJ_MIN(j.g.y.out, 6144 / row)); // 24 KiB of float
-    if (j.g.copy)
-        j.g.block = j.g.row * axis_under(&j.g.y, j.rows);
+    j.narrow = d->c < BLOCK && g->x.window > 1;
+    g->form = form == PAIRED ? PAIRED_PIXELS : form;
+    g->copy = g->copy || j.narrow || form != EXACT;
+    if (j.narrow)
+        g->pitch = d->c;
+    if (g->copy) {
+        g->phase = (ptrdiff_t)cols * g->pitch;
+        g->row = g->phase * RJ_MIN(g->x.step, g->x.reach);
+    }
+    j.d_row =
+        (ptrdiff_t)(g->form == PAIRED_PIXELS ? runs(g->x.out, 2) : g->x.out) * BLOCK;
+    each = g->row * g->y.step + j.d_row;
+    j.rows = (int)RJ_MAX(1, RJ_MIN(g->y.out, NEAR / each));
+    j.together = (int)RJ_MAX(1, RJ_MIN(TOGETHER, NEAR / (each * g->y.out)));
+    j.d_block = j.d_row * (form == EXACT ? g->y.out : j.rows);
+    if (g->copy)
+        g->block = (g->row * axis_under(&g->y, j.rows) + BLOCK - 1) / BLOCK * BLOCK;
+    j.k_groups = runs(blocks_of(g->k), GROUP);
+    j.c_groups = runs(blocks_of(g->c), GROUP);
+    j.shares = RJ_MIN(runs(32, j.k_groups * j.c_groups), g->n);
     return j;
 }
 
 static rij_status run_grad_w(struct grad_w *j, void *shared)
 {
-    const int pieces = blocks_of(j->g.c) * blocks_of(j->g.k);
-
     j->sum = shared;
-    RJ_TRY(rj_parallel_for(j->dev->pool, pieces * j->shares, pull_piece, j));
-    return rj_parallel_for(j->dev->pool, pieces, share_piece, j);
+    RJ_TRY(rj_parallel_for(j->dev->pool, j->k_groups * j->c_groups * j->shares,
+                           pull_piece, j));
+    return rj_parallel_for(j->dev->pool, blocks_of(j->g.c) * blocks_of(j->g.k),
+                           share_piece, j);
 }
 
 static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real *x,
                                 const rj_real *dy, rj_real *dw, rj_real *db)
 {
     const rj_picture out = {d->n, d->k, d->p, d->q};
-    struct grad_w j = grad_w_new(dev, d, x, dy, dw);
+    struct grad_w j = grad_w_new(dev, d, form_of(dev), x, dy, dw);
 
     if (winograd_w_taken(dev, d)) {
         RJ_TRY(run_winograd_w(dev, d, x, dy, dw));

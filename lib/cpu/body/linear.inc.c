@@ -126,7 +126,7 @@ static rij_status linear_grad_w(rj_device *dev, int n, int c, int k, const rj_re
 {
     const rj_conv d = as_conv(n, c, k);
     const ptrdiff_t xs = rows_numbers(&d, c), ys = rows_numbers(&d, k);
-    struct grad_w j = grad_w_new(dev, &d, NULL, NULL, dw);
+    struct grad_w j = grad_w_new(dev, &d, EXACT, NULL, NULL, dw);
     rj_real *at;
 
     RJ_TRY(

@@ -171,18 +171,45 @@ static int steps_of(const struct plan *g, int channels)
     return g->form == PAIRED ? runs(channels, 2) : channels;
 }
 
-/* Pixels of a line from `line` on, `step` pixels apart, in the plan's form. */
+/* n pixels of a line, `step` pixels apart, in the plan's form. What is stored past a
+ * pixel that is narrower than a block is overwritten by the next. */
 static void gather_some(const struct plan *g, const rj_real *line, int n, rj_real *out)
 {
     const ptrdiff_t step = (ptrdiff_t)g->x.step * BLOCK;
 
-    for (int j = 0; j < n; j++, line += step, out += g->pitch)
-        for (int v = 0; v < BLOCK; v += LANES)
-            if (g->form == PAIRED)
-                store_paired(out, load(line));
-            else
-                store(out + v,
-                      g->form == ROUNDED ? rounded(load(line + v)) : load(line + v));
+    if (g->form == PAIRED)
+        for (int j = 0; j < n; j++)
+            store_paired(out + (ptrdiff_t)j * g->pitch, load(line + j * step));
+    else if (g->form == PAIRED_PIXELS)
+        for (int j = 0; j < n; j++)
+            store(out + (ptrdiff_t)j * g->pitch,
+                  paired(load(line + j * step),
+                         j + 1 < n ? load(line + (j + 1) * step) : fill(0)));
+    else
+        for (int j = 0; j < n; j++)
+            for (int v = 0; v < BLOCK; v += LANES) {
+                const vec p = load(line + j * step + v);
+                store(out + (ptrdiff_t)j * g->pitch + v,
+                      g->form == ROUNDED ? rounded(p) : p);
+            }
+}
+
+/* One line of the copy: `before` columns of zeros, n pixels from `line` on, zeros to its
+ * end. */
+static void gather_line(const struct plan *g, const rj_real *line, int before, int n,
+                        rj_real *out)
+{
+    const bool bridge = g->form == PAIRED_PIXELS && before > 0 && n > 0;
+    const ptrdiff_t from = (ptrdiff_t)before * g->pitch;
+
+    for (ptrdiff_t k = 0; k < from; k++)
+        out[k] = 0;
+    if (bridge) // the last of the zeros has the first pixel to its right
+        store(out + from - g->pitch, paired(fill(0), load(line)));
+    if (n > 0)
+        gather_some(g, line, n, out + from);
+    for (ptrdiff_t k = from + (ptrdiff_t)n * g->pitch; k < g->phase; k++)
+        out[k] = 0;
 }
 
 /* Copy the source rows under rows i .. i + rows - 1 of blocks from .. to - 1 of one
@@ -205,17 +232,12 @@ static void gather(const struct plan *g, const rj_real *x, int from, int to, int
                 const int before = RJ_MIN(first < 0 ? runs(-first, ax->step) : 0, cols);
                 const int after = last > 0 ? RJ_MIN(runs(last, ax->step), cols) : 0;
                 const int n = known ? RJ_MAX(after - before, 0) : 0;
-                rj_real *at = out + (b - from) * g->block + r * g->row + f * g->phase;
-                for (ptrdiff_t k = 0; k < (ptrdiff_t)before * g->pitch; k++)
-                    at[k] = 0;
-                if (n > 0)
-                    gather_some(g,
-                                x + (((ptrdiff_t)b * ay->source + y) * ax->source +
-                                     first + (ptrdiff_t)before * ax->step) *
-                                        BLOCK,
-                                n, at + (ptrdiff_t)before * g->pitch);
-                for (ptrdiff_t k = (ptrdiff_t)(before + n) * g->pitch; k < g->phase; k++)
-                    at[k] = 0;
+                gather_line(g,
+                            x + (((ptrdiff_t)b * ay->source + y) * ax->source + first +
+                                 (ptrdiff_t)before * ax->step) *
+                                    BLOCK,
+                            before, n,
+                            out + (b - from) * g->block + r * g->row + f * g->phase);
             }
         }
 }

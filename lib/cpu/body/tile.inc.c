@@ -137,6 +137,7 @@ static int best_blocks(int all, int width)
 struct pull {
     int rows, cols;
     ptrdiff_t x_row, d_row; /* from one row to the next */
+    ptrdiff_t x_col;        /* from one column to the next */
 };
 
 /* In pairs a number holds one channel of two pixels, and cols counts the pairs. */
@@ -152,16 +153,18 @@ ALWAYS void pull(const bool pairs, const int channels, const struct pull *s,
     EACH (i, channels)
         EACH (v, PARTS)
             a[i][v] = load(sum + i * BLOCK + v * LANES);
-    for (int row = 0; row < s->rows; row++, x += s->x_row, d += s->d_row)
-        for (int col = 0; col < s->cols; col++) {
+    for (int row = 0; row < s->rows; row++, x += s->x_row, d += s->d_row) {
+        const rj_real *at = x;
+        for (int col = 0; col < s->cols; col++, at += s->x_col) {
             vec k[8];
             EACH (v, PARTS)
                 k[v] = load(d + col * BLOCK + v * LANES);
             EACH (i, channels)
                 EACH (v, PARTS)
-                    a[i][v] = pairs ? add_products(a[i][v], k[v], x[col * BLOCK + i])
-                                    : a[i][v] + k[v] * x[col * BLOCK + i];
+                    a[i][v] = pairs ? add_products(a[i][v], k[v], at[i])
+                                    : a[i][v] + k[v] * at[i];
         }
+    }
     EACH (i, channels)
         EACH (v, PARTS)
             store(sum + i * BLOCK + v * LANES, a[i][v]);

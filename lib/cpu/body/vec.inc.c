@@ -21,9 +21,10 @@ typedef rj_real vec_anywhere
 
 #define ALWAYS static inline __attribute__((always_inline))
 
-/* How factors are held: as they are; rounded to bfloat16; or two bfloat16 in the place of
- * one float, where the processor multiplies such pairs (PAIRS). */
-enum form { EXACT, ROUNDED, PAIRED };
+/* How factors are held: as they are; rounded to bfloat16; or, where the processor
+ * multiplies such pairs (PAIRS), two bfloat16 in the place of one float: neighbours among
+ * the channels, or the same channel of a pixel and of the next one to its right. */
+enum form { EXACT, ROUNDED, PAIRED, PAIRED_PIXELS };
 
 /* for i = 0 .. n - 1, unrolled completely: n is a constant once inlined. */
 #if defined(__clang__)
@@ -101,9 +102,12 @@ enum { PAIRS = sizeof(rj_real) == sizeof(float) };
 /* The lanes of two vectors, rounded, as pairs: low in the lower half. */
 ALWAYS vec paired(vec low, vec high)
 {
-    const mask a = (mask)rounded(low), b = (mask)rounded(high);
+    static const short order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                    21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                    11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 
-    return (vec)((a >> 16 & 0xffff) | b);
+    return (vec)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), both);
 }
 
 /* The 16 channels of a pixel as eight pairs of neighbours. */

@@ -128,7 +128,8 @@ static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_re
     const int channels = RJ_MIN(BLOCK, j->g.c - b * BLOCK);
     const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
     const bool pairs = j->g.form == PAIRED;
-    const struct pull s = {.rows = 1, .cols = pairs ? runs(j->some, 2) : j->some};
+    const struct pull s = {
+        .rows = 1, .cols = pairs ? runs(j->some, 2) : j->some, .x_col = BLOCK};
     const rj_real *v = j->v + point * j->v_step + b * j->place,
                   *w = j->w + point * j->w_step + k * j->place;
 
