@@ -6,8 +6,9 @@
  * eps)
  *
  * What is made is never written again: any number of threads may use it, each with a tape
- * and a device of its own. A pass takes three pictures of the trunk's size on the tape,
- * which convolutions use in turn, and two of the stem's. */
+ * and a device of its own. A pass takes four pictures of the trunk's size on the tape,
+ * which convolutions use in turn, and one of the stem's, for a group of pictures at a
+ * time. */
 #include "net/net.h"
 #include <math.h>
 #include <string.h>
@@ -270,40 +271,45 @@ static rij_status run_block(const block *b, rj_device *dev, int n, rj_real *room
     return RIJ_OK;
 }
 
-static rij_status trunk(const rj_ready *r, rj_tape *tape, int n, rj_real *x, rj_real *h)
+/* The blocks and the mean; the picture lies in room[3], 0 .. 2 are as large. */
+static rij_status trunk(const rj_ready *r, rj_device *dev, int n, rj_real *const room[],
+                        rj_real *h)
 {
-    rj_device *dev = tape->dev;
-    const size_t most = trunk_numbers(r, dev, n);
-    rj_real *room[4] = {x};
-    rj_conv last;
+    rj_real *turn[4] = {room[3], room[0], room[1], room[2]};
+    const block *b = &r->block[r->blocks - 1];
+    const rj_conv *last = &b->conv[b->convs - 1].d;
 
-    for (int i = 1; i < 4; i++)
-        RJ_TRY(take(tape, most, &room[i]));
     for (int i = 0; i < r->blocks; i++)
-        RJ_TRY(run_block(&r->block[i], dev, n, room));
-    last = r->block[r->blocks - 1].conv[r->block[r->blocks - 1].convs - 1].d;
-    return dev->k->avgpool(dev, &(rj_picture){n, last.k, last.p, last.q}, room[0], h);
+        RJ_TRY(run_block(&r->block[i], dev, n, turn));
+    return dev->k->avgpool(dev, &(rj_picture){n, last->k, last->p, last->q}, turn[0], h);
 }
 
-/* The stem, and pooling behind it; *x has room for any picture of the trunk. */
-static rij_status stem(const rj_ready *r, rj_tape *tape, int n, const rj_real *images,
-                       rj_real **x)
+/* Pictures that go through the network together: as many as keep what moves between the
+ * layers about as small as a part of the weights, all of which are read for each group.
+ */
+static int group_of(const rj_ready *r, const rj_device *dev, int n)
 {
-    rj_device *dev = tape->dev;
     const rj_conv *d = &r->stem.d;
-    const size_t wide = numbers(dev, n, d->k, d->p, d->q);
-    rj_pool2d pool = r->pool;
-    rj_real *y, *at;
+    const size_t each = numbers(dev, 1, d->k, d->p, d->q) * sizeof(rj_real);
 
-    RJ_TRY(take(tape, RJ_MAX(wide, r->pooled ? 0 : trunk_numbers(r, dev, n)), &y));
-    RJ_TRY(run(dev, &r->stem, n, images, NULL, true, y));
-    *x = y;
-    if (!r->pooled)
-        return RIJ_OK;
+    return (int)RJ_MAX(1, RJ_MIN((size_t)n, r->arena.total / 6 / each));
+}
+
+/* Rows of h for n pictures. room[0 .. 3] are of the trunk's size, [4] of the stem's. */
+static rij_status encode_group(const rj_ready *r, rj_device *dev, int n,
+                               const rj_real *images, rj_real *const room[5], rj_real *h)
+{
+    rj_pool2d pool = r->pool;
+    rj_real *x = room[3];
+
     pool.n = n;
-    RJ_TRY(take(tape, trunk_numbers(r, dev, n), x));
-    RJ_TRY(take(tape, numbers(dev, n, pool.c, pool.p, pool.q), &at));
-    return dev->k->maxpool2d(dev, &pool, y, *x, at);
+    if (!r->pooled) {
+        RJ_TRY(run(dev, &r->stem, n, images, NULL, true, x));
+    } else {
+        RJ_TRY(run(dev, &r->stem, n, images, NULL, true, room[4]));
+        RJ_TRY(dev->k->maxpool2d(dev, &pool, room[4], x, room[0]));
+    }
+    return trunk(r, dev, n, room, h);
 }
 
 rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, rj_tensor *images,
@@ -313,8 +319,11 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, rj_tensor *images,
     const rj_shape rows = rj_shape_plain(2, n, r->features, 0, 0);
     const rj_residual_par residual = {r->front};
     rj_shape one = images->shape;
+    rj_device *dev = tape->dev;
+    const int group = group_of(r, dev, n);
+    const rj_conv *d = &r->stem.d;
     rj_tensor *front = images, *out;
-    rj_real *x;
+    rj_real *room[5] = {0};
     char text[2][64];
 
     one.dim[0] = 1;
@@ -326,9 +335,15 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, rj_tensor *images,
                "predict: prepared for another precision");
     if (r->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(tape, &rj_op_residual, &residual, &images, &front));
-    RJ_TRY(stem(r, tape, n, front->x, &x));
-    RJ_TRY(rj_tensor_new_raw(tape->dev, &tape->arena, &rows, false, &out));
-    RJ_TRY(trunk(r, tape, n, x, out->x));
+    RJ_TRY(rj_tensor_new_raw(dev, &tape->arena, &rows, false, &out));
+    for (int i = 0; i < 4; i++)
+        RJ_TRY(take(tape, trunk_numbers(r, dev, group), &room[i]));
+    if (r->pooled)
+        RJ_TRY(take(tape, numbers(dev, group, d->k, d->p, d->q), &room[4]));
+    for (int i = 0; i < n; i += group)
+        RJ_TRY(encode_group(r, dev, RJ_MIN(group, n - i),
+                            front->x + (size_t)i * numbers(dev, 1, d->c, d->h, d->w),
+                            room, out->x + (size_t)i * (size_t)r->features));
     *h = out;
     return RIJ_OK;
 }
