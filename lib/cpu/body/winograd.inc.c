@@ -84,22 +84,29 @@ ALWAYS void window_points(const vec *w, const int s, vec *o, const int t)
     o[5 * t] = w[2 * s];
 }
 
-/* Six by six pixels from row i, column j of a plane on, zeros where there are none; one
+/* A square of pixels from row i, column j of a plane on, zeros where there are none; one
  * vector of each pixel. */
-ALWAYS void take_six(const rj_real *plane, int h, int w, int i, int j, vec *d)
+ALWAYS void take_square(const int side, const rj_real *plane, int h, int w, int i, int j,
+                        vec *d)
 {
-    if (i >= 0 && j >= 0 && i + SIX <= h && j + SIX <= w) {
-        const rj_real *from = plane + ((ptrdiff_t)i * w + j) * BLOCK;
-        for (int y = 0; y < SIX; y++)
-            EACH (x, SIX)
-                d[y * SIX + x] = load(from + ((ptrdiff_t)y * w + x) * BLOCK);
+    static const rj_real none[LANES];
+    const rj_real *line = plane + ((ptrdiff_t)i * w + j) * BLOCK;
+    bool known[SIX];
+
+    if (i >= 0 && j >= 0 && i + side <= h && j + side <= w) {
+        for (int y = 0; y < side; y++, line += (ptrdiff_t)w * BLOCK)
+            EACH (x, side)
+                d[y * side + x] = load(line + x * BLOCK);
         return;
     }
-    for (int y = i; y < i + SIX; y++)
-        for (int x = j; x < j + SIX; x++)
-            *d++ = y >= 0 && x >= 0 && y < h && x < w
-                       ? load(plane + ((ptrdiff_t)y * w + x) * BLOCK)
-                       : fill(0);
+    EACH (x, side)
+        known[x] = j + x >= 0 && j + x < w;
+    for (int y = 0; y < side; y++) {
+        const bool inside = i + y >= 0 && i + y < h;
+        line = plane + ((ptrdiff_t)(i + y) * w + j) * BLOCK;
+        EACH (x, side)
+            d[y * side + x] = load(inside && known[x] ? line + x * BLOCK : none);
+    }
 }
 
 /* B' d B of one place and one block of channels; `step` from a point to the next. */
@@ -108,7 +115,7 @@ static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
 {
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[POINTS];
-        take_six(plane + v, h, w, i, j, d);
+        take_square(SIX, plane + v, h, w, i, j, d);
         EACH (x, SIX)
             to_points(d + x, SIX);
         for (int y = 0; y < SIX; y++) {
@@ -244,15 +251,28 @@ static rij_status window_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Row and column of place t in its picture. */
-static int place_row(const struct winograd *g, int t)
+/* Where a place is: its picture, and the row and column of its output there. */
+struct place {
+    int n, row, col;
+};
+
+static struct place place_at(const struct winograd *g, int t)
 {
-    return t / g->across % g->down * QUAD;
+    return (struct place){t / (g->down * g->across), t / g->across % g->down * QUAD,
+                          t % g->across * QUAD};
 }
 
-static int place_col(const struct winograd *g, int t)
+ALWAYS void place_next(const struct winograd *g, struct place *p)
 {
-    return t % g->across * QUAD;
+    p->col += QUAD;
+    if (p->col < g->q)
+        return;
+    p->col = 0;
+    p->row += QUAD;
+    if (p->row < g->p)
+        return;
+    p->row = 0;
+    p->n++;
 }
 
 /* M of one group from V, for `some` places. */
@@ -274,31 +294,51 @@ static void points_product(const struct winograd *g, int group, int some,
         }
 }
 
+/* V of `some` places from `first` on. */
+static void places_to_points(const struct winograd *g, struct place first, int some,
+                             rj_real *v)
+{
+    const int cb = blocks_of(g->c);
+    const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK;
+
+    for (int b = 0; b < cb; b++) {
+        struct place p = first;
+        rj_real *to = v + (ptrdiff_t)b * g->some * g->pitch;
+        for (int t = 0; t < some; t++, to += g->pitch, place_next(g, &p))
+            place_to_points(g->x + (p.n * (ptrdiff_t)cb + b) * in, g->h, g->w,
+                            p.row - g->pad, p.col - g->pad, g->form, v_step(g), to);
+    }
+}
+
+/* Outputs of `some` places, of one group of blocks of k, from M. */
+static void points_to_places(const struct winograd *g, int group, struct place first,
+                             int some, const rj_real *m)
+{
+    const ptrdiff_t out = (ptrdiff_t)g->p * g->q * BLOCK;
+
+    for (int b = 0; b < g->blocks; b++) {
+        const int k = group * g->blocks + b;
+        const rj_real *from = m + (ptrdiff_t)b * g->some * BLOCK;
+        struct place p = first;
+        for (int t = 0; t < some; t++, from += BLOCK, place_next(g, &p))
+            place_from_points(g, from, m_step(g), g->start + k * BLOCK, p.row, p.col,
+                              g->y + (p.n * (ptrdiff_t)blocks_of(g->k) + k) * out);
+    }
+}
+
 static rij_status winograd_piece(void *job, int index, int worker)
 {
     const struct winograd *g = job;
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
     const int share = index % g->shares, first = index / g->shares * g->some;
-    const int some = RJ_MIN(g->some, g->n * all - first);
-    const ptrdiff_t in = (ptrdiff_t)g->h * g->w * BLOCK,
-                    out = (ptrdiff_t)g->p * g->q * BLOCK;
+    const int some = RJ_MIN(g->some, g->n * g->down * g->across - first);
+    const struct place p = place_at(g, first);
     rj_real *v = g->dev->scratch[worker], *m = v + POINTS * v_step(g);
 
-    for (int b = 0; b < cb; b++)
-        for (int t = first; t < first + some; t++)
-            place_to_points(g->x + (t / all * cb + b) * in, g->h, g->w,
-                            place_row(g, t) - g->pad, place_col(g, t) - g->pad, g->form,
-                            v_step(g),
-                            v + ((ptrdiff_t)b * g->some + t - first) * g->pitch);
+    places_to_points(g, p, some, v);
     for (int group = share * g->groups / g->shares;
          group < (share + 1) * g->groups / g->shares; group++) {
         points_product(g, group, some, v, m);
-        for (int b = 0; b < g->blocks; b++)
-            for (int t = first; t < first + some; t++)
-                place_from_points(g, m + ((ptrdiff_t)b * g->some + t - first) * BLOCK,
-                                  m_step(g), g->start + (group * g->blocks + b) * BLOCK,
-                                  place_row(g, t), place_col(g, t),
-                                  g->y + (t / all * kb + group * g->blocks + b) * out);
+        points_to_places(g, group, p, some, m);
     }
     return RIJ_OK;
 }

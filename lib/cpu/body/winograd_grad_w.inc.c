@@ -59,12 +59,7 @@ static void quad_to_points(const rj_real *plane, int p, int q, int i, int j,
 {
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[QUAD * QUAD], part[SIX * QUAD], o[SIX];
-        for (int y = 0; y < QUAD; y++)
-            for (int x = 0; x < QUAD; x++)
-                d[y * QUAD + x] =
-                    i + y < p && j + x < q
-                        ? load(plane + ((ptrdiff_t)(i + y) * q + j + x) * BLOCK + v)
-                        : fill(0);
+        take_square(QUAD, plane + v, p, q, i, j, d);
         EACH (x, QUAD)
             spread_points(d + x, QUAD, part + x, QUAD);
         for (int y = 0; y < SIX; y++) {
@@ -75,22 +70,31 @@ static void quad_to_points(const rj_real *plane, int p, int q, int i, int j,
     }
 }
 
-/* The points of place i of the chunk, exact, BLOCK apart: of block b of x's channels, or
- * past those of dy's. Zeros past the chunk. */
-static void chunk_points(const struct winograd_w *j, int b, int i, rj_real *out)
+/* The points of a place, exact, `step` apart: of block b of x's channels, or past those
+ * of dy's. */
+static void chunk_points(const struct winograd_w *j, int b, const struct place *p,
+                         ptrdiff_t step, rj_real *out)
 {
     const struct winograd *g = &j->g;
-    const int cb = blocks_of(g->c), kb = blocks_of(g->k), all = g->down * g->across;
-    const int t = j->first + i, n = t / all, row = place_row(g, t), col = place_col(g, t);
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
 
-    if (i >= j->some)
-        memset(out, 0, POINTS * BLOCK * sizeof *out);
-    else if (b < cb)
-        place_to_points(g->x + ((ptrdiff_t)n * cb + b) * g->h * g->w * BLOCK, g->h, g->w,
-                        row - g->pad, col - g->pad, EXACT, BLOCK, out);
+    if (b < cb)
+        place_to_points(g->x + ((ptrdiff_t)p->n * cb + b) * g->h * g->w * BLOCK, g->h,
+                        g->w, p->row - g->pad, p->col - g->pad, EXACT, step, out);
     else
-        quad_to_points(j->dy + ((ptrdiff_t)n * kb + b - cb) * g->p * g->q * BLOCK, g->p,
-                       g->q, row, col, BLOCK, out);
+        quad_to_points(j->dy + ((ptrdiff_t)p->n * kb + b - cb) * g->p * g->q * BLOCK,
+                       g->p, g->q, p->row, p->col, step, out);
+}
+
+/* Two places, or one, in the form that is not exact. */
+static void store_points(const rj_real *part, bool pairs, ptrdiff_t step, rj_real *to)
+{
+    for (int k = 0; k < POINTS; k++)
+        for (int v = 0; v < BLOCK; v += LANES) {
+            const rj_real *p = part + k * BLOCK + v;
+            store(to + k * step + v,
+                  pairs ? paired(load(p), load(p + POINTS * BLOCK)) : rounded(load(p)));
+        }
 }
 
 /* Lay out the points of some places: of a block of c of x, or of a block of k of dy. */
@@ -99,24 +103,24 @@ static rij_status points_piece(void *job, int index, int worker)
     const struct winograd_w *j = job;
     const int cb = blocks_of(j->g.c), both = cb + blocks_of(j->g.k), b = index % both;
     const int from = index / both * PLACES, end = RJ_MIN(from + PLACES, j->some);
-    const enum form form = j->g.form;
-    const int deep = form == PAIRED ? 2 : 1;
+    const bool pairs = j->g.form == PAIRED;
+    const int deep = pairs ? 2 : 1;
     const ptrdiff_t step = b < cb ? j->v_step : j->w_step;
+    struct place p = place_at(&j->g, j->first + from);
     rj_real *to = b < cb ? j->v + b * j->place : j->w + (b - cb) * j->place;
-    rj_real part[2][POINTS * BLOCK];
+    rj_real part[2 * POINTS * BLOCK];
 
-    for (int i = from; i < end; i += deep) {
-        rj_real *at = to + (ptrdiff_t)i / deep * BLOCK;
-        for (int k = 0; k < deep; k++)
-            chunk_points(j, b, i + k, part[k]);
-        for (int k = 0; k < POINTS; k++)
-            for (int v = 0; v < BLOCK; v += LANES) {
-                const vec p = load(part[0] + k * BLOCK + v);
-                store(at + k * step + v, form == EXACT ? p
-                                         : form == ROUNDED
-                                             ? rounded(p)
-                                             : paired(p, load(part[1] + k * BLOCK + v)));
-            }
+    to += (ptrdiff_t)from / deep * BLOCK;
+    for (int i = from; i < end; i += deep, to += BLOCK) {
+        for (int k = 0; k < deep; k++, place_next(&j->g, &p))
+            if (j->g.form == EXACT)
+                chunk_points(j, b, &p, step, to);
+            else if (i + k < end)
+                chunk_points(j, b, &p, BLOCK, part + k * POINTS * BLOCK);
+            else
+                memset(part + POINTS * BLOCK, 0, POINTS * BLOCK * sizeof *part);
+        if (j->g.form != EXACT)
+            store_points(part, pairs, step, to);
     }
     (void)worker;
     return RIJ_OK;
@@ -205,9 +209,9 @@ static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
     const double c = d->c, k = d->k;
     const double places = (double)d->n * runs(d->p, QUAD) * runs(d->q, QUAD);
-    const double direct = 9.0 / 16 * c * k * d->n * d->p * d->q;
+    const double direct = (1 + 2 * each) / 3 * 9.0 / 16 * c * k * d->n * d->p * d->q;
     const double detour =
-        places * (each * 36.0 / 16 * c * k + 40 * c + 40 * k) + 35 * c * k;
+        places * (each * 36.0 / 16 * c * k + 50 * c + 50 * k) + 35 * c * k;
 
     if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
         return false;
