@@ -59,44 +59,61 @@ static void place_taps(const struct plan *g, ptrdiff_t *tap)
                 }
 }
 
-/* Pack one tap: [c][lanes]. The nearer of the two in memory runs innermost; lanes past
- * the `known` ones are zero. */
-static void pack_tap(const struct plan *g, const rj_real *from, int channels, int known,
+/* One tap of 16 k as [c][16 k]. */
+static void take_tap(const struct plan *g, const rj_real *from, int rows, int cols,
+                     rj_real *to)
+{
+    memset(to, 0, BLOCK * BLOCK * sizeof *to);
+    for (int k = 0; k < rows; k++)
+        for (int c = 0; c < cols; c++)
+            to[c * BLOCK + k] = from[k * g->wk + c * g->wc];
+}
+
+/* Store rows of 16 k, `step` apart, in the plan's form: [c][lanes], or pairs of c. */
+static void pack_tap(const struct plan *g, const rj_real *from, int step, int channels,
                      rj_real *at)
 {
     const int lanes = g->blocks * BLOCK;
 
-    for (int i = 0; known < lanes && i < channels * lanes; i++)
-        at[i] = 0;
-    if (g->wc < g->wk)
-        for (int k = 0; k < known; k++)
-            for (int c = 0; c < channels; c++)
-                at[c * lanes + k] = from[k * g->wk + c * g->wc];
-    else
-        for (int c = 0; c < channels; c++)
-            for (int k = 0; k < known; k++)
-                at[c * lanes + k] = from[k * g->wk + c * g->wc];
+    for (int c = 0; c < steps_of(g, channels); c++)
+        for (int v = 0; v < BLOCK; v += LANES) {
+            const rj_real *p = from + (g->form == PAIRED ? 2 * c : c) * step + v;
+            vec w = load(p);
+            if (g->form == PAIRED)
+                w = paired(w, 2 * c + 1 < channels ? load(p + step) : fill(0));
+            else if (g->form == ROUNDED)
+                w = rounded(w);
+            store(at + c * lanes + v, w);
+        }
 }
 
-/* The same in the plan's form. */
-static void pack_form(const struct plan *g, const rj_real *from, int channels, int known,
-                      rj_real *at)
+/* Pack the weights of one block of k, of a group, and one block of c. */
+static void pack_block(const struct conv *j, int k0, int c0, rj_real *to)
 {
-    const int lanes = g->blocks * BLOCK;
-    rj_real part[BLOCK * 8 * BLOCK];
+    const struct plan *g = &j->g;
+    const int lanes = g->blocks * BLOCK, window = g->y.window * g->x.window;
+    const int rows = RJ_MAX(0, RJ_MIN(BLOCK, g->k - k0)), cols = RJ_MIN(BLOCK, g->c - c0);
+    const rj_real *from = j->w + k0 * g->wk + c0 * g->wc;
+    rj_real w[BLOCK * TURNED * BLOCK];
 
-    if (g->form == EXACT) {
-        pack_tap(g, from, channels, known, at);
-        return;
-    }
-    pack_tap(g, from, channels, known, part);
-    if (channels % 2)
-        memset(part + channels * lanes, 0, (size_t)lanes * sizeof *part);
-    for (int c = 0; c < steps_of(g, channels); c++)
-        for (int k = 0; k < lanes; k += LANES) {
-            const rj_real *p = part + (g->form == PAIRED ? 2 * c : c) * lanes + k;
-            store(at + c * lanes + k, g->form == PAIRED ? paired(load(p), load(p + lanes))
-                                                        : rounded(load(p)));
+    if (window <= TURNED)
+        take_windows(from, g->wk, g->wc, window, rows, cols, w);
+    for (int oy = 0; oy < g->y.spread; oy++)
+        for (int ox = 0; ox < g->x.spread; ox++) {
+            const int ny = axis_taps(&g->y, oy), nx = axis_taps(&g->x, ox);
+            rj_real *at = to + (ptrdiff_t)steps_of(g, c0) * ny * nx * lanes;
+            for (int t = 0; t < ny * nx; t++) {
+                const int tap = axis_tap(&g->y, oy, t / nx) * g->x.window +
+                                axis_tap(&g->x, ox, t % nx);
+                if (window > TURNED)
+                    take_tap(g, from + tap, rows, cols, w);
+                if (window > TURNED)
+                    pack_tap(g, w, BLOCK, cols, at);
+                else
+                    pack_tap(g, w + tap * BLOCK, window * BLOCK, cols, at);
+                at += steps_of(g, cols) * lanes;
+            }
+            to += (ptrdiff_t)steps_of(g, g->c) * ny * nx * lanes;
         }
 }
 
@@ -106,25 +123,12 @@ static rij_status pack_piece(void *job, int index, int worker)
     const struct conv *j = job;
     const struct plan *g = &j->g;
     const int group = index / blocks_of(g->c), c0 = index % blocks_of(g->c) * BLOCK;
-    const int lanes = g->blocks * BLOCK, channels = RJ_MIN(BLOCK, g->c - c0);
-    const int known = RJ_MIN(lanes, g->k - group * lanes);
-    const rj_real *w = j->w + group * lanes * g->wk + c0 * g->wc;
+    const int lanes = g->blocks * BLOCK;
     rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window *
                                   steps_of(g, g->c) * lanes;
 
-    for (int oy = 0; oy < g->y.spread; oy++)
-        for (int ox = 0; ox < g->x.spread; ox++) {
-            const int ny = axis_taps(&g->y, oy), nx = axis_taps(&g->x, ox);
-            rj_real *at = to + (ptrdiff_t)steps_of(g, c0) * ny * nx * lanes;
-            for (int t = 0; t < ny * nx; t++) {
-                const int r = axis_tap(&g->y, oy, t / nx),
-                          s = axis_tap(&g->x, ox, t % nx);
-                const rj_real *from = w + (ptrdiff_t)r * g->x.window + s;
-                pack_form(g, from, channels, known, at);
-                at += steps_of(g, channels) * lanes;
-            }
-            to += (ptrdiff_t)steps_of(g, g->c) * ny * nx * lanes;
-        }
+    for (int b = 0; b < g->blocks; b++)
+        pack_block(j, group * lanes + b * BLOCK, c0, to + b * BLOCK);
     (void)worker;
     return RIJ_OK;
 }

@@ -197,6 +197,19 @@ static rij_status pull_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
+/* The sum of all shares of one tap and channel: 16 k. */
+static void add_shares(const struct grad_w *j, const rj_real *from, rj_real *to)
+{
+    const ptrdiff_t share = sums_of(&j->g) * blocks_of(j->g.c) * blocks_of(j->g.k);
+
+    for (int v = 0; v < BLOCK; v += LANES) {
+        vec sum = load(from + v);
+        for (int s = 1; s < j->shares; s++)
+            sum += load(from + s * share + v);
+        store(to + v, sum);
+    }
+}
+
 /* Add the shares of one block of k and one of c, and put them where weights lie. */
 static rij_status share_piece(void *job, int index, int worker)
 {
@@ -205,20 +218,21 @@ static rij_status share_piece(void *job, int index, int worker)
     const int cb = blocks_of(g->c), window = g->y.window * g->x.window;
     const int c0 = index % cb * BLOCK, k0 = index / cb * BLOCK;
     const int channels = RJ_MIN(BLOCK, g->c - c0), lanes = RJ_MIN(BLOCK, g->k - k0);
-    const ptrdiff_t share = sums_of(g) * cb * blocks_of(g->k);
+    const rj_real *from = sums_of_pair(j, 0, index / cb, index % cb);
+    rj_real *to = j->dw + k0 * g->wk + c0 * g->wc, w[BLOCK * TURNED * BLOCK] = {0};
 
     for (int t = 0; t < window; t++)
         for (int c = 0; c < channels; c++) {
-            const rj_real *from = sums_of_pair(j, 0, index / cb, index % cb) +
+            const rj_real *sums = from +
                                   sums_of_tap(j, t / g->x.window, t % g->x.window) +
                                   (ptrdiff_t)c * BLOCK;
-            rj_real *to = j->dw + k0 * g->wk + (c0 + c) * g->wc + t, sum[BLOCK] = {0};
-            for (int s = 0; s < j->shares; s++, from += share)
-                for (int k = 0; k < BLOCK; k++)
-                    sum[k] += from[k];
-            for (int k = 0; k < lanes; k++)
-                to[k * g->wk] += sum[k];
+            rj_real one[BLOCK];
+            add_shares(j, sums, window <= TURNED ? w + (c * window + t) * BLOCK : one);
+            for (int k = 0; window > TURNED && k < lanes; k++)
+                to[k * g->wk + c * g->wc + t] += one[k];
         }
+    if (window <= TURNED)
+        give_windows(w, g->wk, window, lanes, channels, to);
     (void)worker;
     return RIJ_OK;
 }

@@ -42,3 +42,50 @@ static void turn(const rj_real *from, ptrdiff_t step, rj_real *to)
         for (int j = 0; j < BLOCK; j++)
             to[j * BLOCK + i] = from[i * step + j];
 }
+
+enum { TURNED = 9 }; /* taps of the largest window that is turned whole */
+
+/* Windows of up to 16 k and 16 c as [c][tap][16 k], zeros past the last. In `from` wk and
+ * wc lead to the next k and c; one of them is the window itself, since taps lie together.
+ */
+static void take_windows(const rj_real *from, ptrdiff_t wk, ptrdiff_t wc, int window,
+                         int rows, int cols, rj_real *to)
+{
+    rj_real part[BLOCK * TURNED * BLOCK];
+
+    if (rows < BLOCK || cols < BLOCK) {
+        memset(to, 0, (size_t)(BLOCK * window * BLOCK) * sizeof *to);
+        for (int c = 0; c < cols; c++)
+            for (int k = 0; k < rows; k++)
+                for (int t = 0; t < window; t++)
+                    to[(c * window + t) * BLOCK + k] = from[c * wc + k * wk + t];
+        return;
+    }
+    if (wc == window) { // a row holds [c][tap] of one k
+        for (int i = 0; i < window; i++)
+            turn(from + (ptrdiff_t)i * BLOCK, wk, to + i * BLOCK * BLOCK);
+        return;
+    }
+    for (int i = 0; i < window; i++) // a row holds [k][tap] of one c: to [k][tap][16 c]
+        turn(from + (ptrdiff_t)i * BLOCK, wc, part + i * BLOCK * BLOCK);
+    for (int t = 0; t < window; t++) {
+        rj_real tap[BLOCK * BLOCK];
+        turn(part + t * BLOCK, (ptrdiff_t)window * BLOCK, tap);
+        for (int c = 0; c < BLOCK; c++)
+            memcpy(to + (c * window + t) * BLOCK, tap + c * BLOCK, BLOCK * sizeof *tap);
+    }
+}
+
+/* Add [c][tap][16 k] to where windows lie, a row [c][tap] for each k. */
+static void give_windows(const rj_real *from, ptrdiff_t wk, int window, int rows,
+                         int cols, rj_real *to)
+{
+    rj_real part[BLOCK * BLOCK];
+
+    for (int i = 0; i < window; i++) {
+        turn(from + i * BLOCK * BLOCK, BLOCK, part);
+        for (int k = 0; k < rows; k++)
+            for (int j = 0; j < RJ_MIN(BLOCK, cols * window - i * BLOCK); j++)
+                to[k * wk + i * BLOCK + j] += part[k * BLOCK + j];
+    }
+}

@@ -179,45 +179,13 @@ static ptrdiff_t u_step(const struct winograd *g)
     return ((ptrdiff_t)deep * g->blocks * BLOCK) | BLOCK;
 }
 
-/* The windows of up to 16 c and 16 k as [c][tap][16 k], zeros where there are none,
- * turned round for the gradient. */
-static void take_windows(const struct winograd *g, int k0, int c0, rj_real *to)
-{
-    const int rows = RJ_MIN(BLOCK, g->k - k0), cols = RJ_MIN(BLOCK, g->c - c0);
-    const rj_real *from = g->weight + k0 * g->wk + c0 * g->wc;
-    rj_real part[BLOCK * 9 * BLOCK];
-
-    if (rows < BLOCK || cols < BLOCK) {
-        memset(to, 0, sizeof part);
-        for (int c = 0; c < cols; c++)
-            for (int k = 0; k < rows; k++)
-                for (int t = 0; t < 9; t++)
-                    to[(c * 9 + (g->back ? 8 - t : t)) * BLOCK + k] =
-                        from[c * g->wc + k * g->wk + t];
-        return;
-    }
-    if (!g->back) { // a row holds [c][tap] of one k
-        for (int i = 0; i < 9; i++)
-            turn(from + (ptrdiff_t)i * BLOCK, g->wk, to + i * BLOCK * BLOCK);
-        return;
-    }
-    for (int i = 0; i < 9; i++) // a row holds [k][tap] of one c: to [k][tap][16 c] first
-        turn(from + (ptrdiff_t)i * BLOCK, g->wc, part + i * BLOCK * BLOCK);
-    for (int t = 0; t < 9; t++) {
-        rj_real tap[BLOCK * BLOCK];
-        turn(part + t * BLOCK, 9 * BLOCK, tap);
-        for (int c = 0; c < BLOCK; c++)
-            memcpy(to + (c * 9 + 8 - t) * BLOCK, tap + c * BLOCK, BLOCK * sizeof *tap);
-    }
-}
-
-/* G w G' of one c: nine vectors BLOCK apart become 36. */
-static void window_to_points(const rj_real *w, vec *u)
+/* G w G' of one c: nine vectors BLOCK apart become 36; turned round for the gradient. */
+static void window_to_points(const rj_real *w, bool back, vec *u)
 {
     vec in[9], part[3 * SIX];
 
     EACH (t, 9)
-        in[t] = load(w + t * BLOCK);
+        in[t] = load(w + (back ? 8 - t : t) * BLOCK);
     EACH (x, 3)
         window_points(in + x, 3, part + x, 3);
     EACH (y, SIX)
@@ -235,12 +203,13 @@ static rij_status window_piece(void *job, int index, int worker)
     rj_real w[BLOCK * 9 * BLOCK];
     vec u[2][POINTS];
 
-    take_windows(g, k0, c0, w);
+    take_windows(g->weight + k0 * g->wk + c0 * g->wc, g->wk, g->wc, 9,
+                 RJ_MIN(BLOCK, g->k - k0), RJ_MIN(BLOCK, g->c - c0), w);
     for (int c = 0; c < RJ_MIN(g->c - c0, BLOCK); c += deep, to += lanes)
         for (int v = 0; v < BLOCK; v += LANES) {
-            window_to_points(w + c * 9 * BLOCK + v, u[0]);
+            window_to_points(w + c * 9 * BLOCK + v, g->back, u[0]);
             if (deep == 2)
-                window_to_points(w + (c + 1) * 9 * BLOCK + v, u[1]);
+                window_to_points(w + (c + 1) * 9 * BLOCK + v, g->back, u[1]);
             for (int i = 0; i < POINTS; i++)
                 store(to + i * u_step(g) + v, g->form == EXACT ? u[0][i]
                                               : g->form == ROUNDED

@@ -160,21 +160,6 @@ static rij_status point_sums_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Add windows laid out as [c][tap][16 k] to where weights lie. */
-static void give_windows(const struct winograd *g, int k0, int c0, const rj_real *from,
-                         rj_real *dw)
-{
-    const int rows = RJ_MIN(BLOCK, g->k - k0), cols = RJ_MIN(BLOCK, g->c - c0);
-    rj_real *to = dw + k0 * g->wk + c0 * g->wc, part[BLOCK * BLOCK];
-
-    for (int i = 0; i < 9; i++) {
-        turn(from + i * BLOCK * BLOCK, BLOCK, part);
-        for (int k = 0; k < rows; k++)
-            for (int j = 0; j < RJ_MIN(BLOCK, cols * 9 - i * BLOCK); j++)
-                to[k * g->wk + i * BLOCK + j] += part[k * BLOCK + j];
-    }
-}
-
 /* G' sum G of one block of k and one of c, added to where weights lie. With one chunk
  * alone its sums are made here and never leave the cache. */
 static rij_status window_sums_piece(void *job, int index, int worker)
@@ -198,7 +183,9 @@ static rij_status window_sums_piece(void *job, int index, int worker)
             EACH (t, 9)
                 store(w + (c * 9 + t) * BLOCK + v, o[t]);
         }
-    give_windows(&j->g, k * BLOCK, b * BLOCK, w, j->dw);
+    give_windows(w, j->g.wk, 9, RJ_MIN(BLOCK, j->g.k - k * BLOCK),
+                 RJ_MIN(BLOCK, j->g.c - b * BLOCK),
+                 j->dw + k * BLOCK * j->g.wk + b * BLOCK * j->g.wc);
     (void)worker;
     return RIJ_OK;
 }
