@@ -81,11 +81,28 @@ rij_status rj_upload(rj_device *d, rj_real *to, const rj_real *host, size_t n)
     return RIJ_OK;
 }
 
+struct zeros {
+    rj_real *to;
+    size_t n;
+};
+
+enum { ZEROS = 1 << 18 }; /* numbers of a piece */
+
+static rij_status zero_piece(void *job, int index, int worker)
+{
+    const struct zeros *z = job;
+    const size_t from = (size_t)index * ZEROS;
+
+    memset(z->to + from, 0, RJ_MIN(z->n - from, (size_t)ZEROS) * sizeof *z->to);
+    (void)worker;
+    return RIJ_OK;
+}
+
 rij_status rj_zero(rj_device *d, rj_real *to, size_t n)
 {
-    (void)d;
-    memset(to, 0, n * sizeof *to);
-    return RIJ_OK;
+    struct zeros z = {to, n};
+
+    return rj_parallel_for(d->pool, (int)((n + ZEROS - 1) / ZEROS), zero_piece, &z);
 }
 
 rij_status rj_download(rj_device *d, rj_real *host, const rj_real *from, size_t n)
