@@ -45,16 +45,24 @@ enum { RJ_JUDGE_BATCH = 16, RJ_COVER_MAX = 64 };
  * along its denser side until RJ_COVER_MAX are left. Returns how many; 0,0 alone where
  * the picture is smaller than the crop. */
 int rj_cover(int w, int h, int crop, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX]);
-/* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. traces
- * (H,d) unit rows, or NULL: then S_prox is 0. The tape must be frozen; it is reset before
- * and after. Batch norm uses running statistics, so the net may be one in training.
- * RIJ_E_DIVERGED (an output is not finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
-rij_status rj_judge_planar(rj_net *net, const rj_tensor *traces, rj_tape *tape, int crop,
-                           int n, const float *planar, double *cls, double *prox);
+/* What judges crops. */
+typedef struct rj_jury {
+    rj_net *net;
+    const rj_ready *ready;   /* the net's encoder, or NULL: as the net is now */
+    const rj_tensor *traces; /* (H,d) unit rows, or NULL: then S_prox is 0 */
+    int crop;
+} rj_jury;
+/* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. The tape
+ * must be frozen; it is reset before and after. Batch norm uses running statistics, so
+ * the net may be one in training, without `ready`. RIJ_E_DIVERGED (an output is not
+ * finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
+rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
+                           double *cls, double *prox);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */
 rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *image,
                           rij_verdict *verdict);
-/* Judge the self-test image and keep its margin; the last step before saving. */
+/* Make the model ready, judge the self-test image and keep its margin: the last step
+ * before saving. */
 rij_status rj_model_seal(rij_model *m);
 
 /* ---- evaluation.c ----------------------------------------------------------------- */

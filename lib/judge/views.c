@@ -135,8 +135,8 @@ rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int 
             status = rj_tensor_write(t->dev, rows, host);
     }
     if (status == RIJ_OK)
-        status = rj_judge_planar(net, rows, &t->judging, t->o.crop, t->views, t->view,
-                                 t->cls, t->prox);
+        status = rj_judge_planar(&(rj_jury){net, NULL, rows, t->o.crop}, &t->judging,
+                                 t->views, t->view, t->cls, t->prox);
     rj_arena_free(&arena);
     return status;
 }
