@@ -86,6 +86,7 @@ typedef struct rj_trainer {
     rj_tape judging; /* frozen: validation, F_0 */
     rj_net *net;     /* learns */
     rj_net *stage1;  /* F_0: stage 1's result, or NULL without stage 1 */
+    rj_ready *ready; /* its encoder, made ready */
     rj_net *best;    /* parameters of the best validation check */
     int traces;      /* H; 0: none */
     float *trace;    /* (H,d) unit rows, or NULL */
@@ -116,8 +117,10 @@ rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
                            const double loss[4], bool now);
 rij_status rj_trainer_note(rj_trainer *t, const char *line);
 /* Stage 1 of the method, then natural traces T by spherical k-means; fills t->stage1,
- * t->trace. Stage 2: fills t->best. */
+ * t->ready, t->trace. Stage 2: fills t->best. */
 rij_status rj_train_traces(rj_trainer *t);
+/* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
+rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first

@@ -156,6 +156,7 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
 
 static void free_trainer(rj_trainer *t)
 {
+    rj_ready_free(t->ready);
     rj_net_free(t->net);
     rj_net_free(t->stage1);
     rj_net_free(t->best);
