@@ -79,7 +79,7 @@ rij_status rj_evaluation_new(const rj_dataset *d, const rj_list *columns, int n,
 typedef struct rj_trainer {
     rij_train_options o; /* resolved */
     rj_pool *pool;
-    rj_device *dev;
+    rj_device *dev; /* of the options' precision */
     rj_dataset data;
     rj_cache *cache;
     rj_tape tape;    /* one optimiser step */
@@ -108,7 +108,8 @@ rj_view_law rj_trainer_law(const rj_trainer *t);
 int rj_trainer_workers(const rj_trainer *t);
 /* Choose and make the validation views: up to 256 of each class, native and degraded. */
 rij_status rj_trainer_views(rj_trainer *t);
-/* Scores of all views by a net and the traces (NULL: S_prox is 0) into cls and prox. */
+/* Scores of all views by a net and the traces (NULL: S_prox is 0) into cls and prox, in
+ * fp32, as the model will judge. */
 rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int traces);
 /* Begin a phase of `steps`; tell of a step with its losses (total, then parts), at most
  * four times a second but for the last one; tell a line. RIJ_E_CANCELLED as asked. */

@@ -236,7 +236,9 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                                   rij_model **model)
 {
     const char *device = options && options->device ? options->device : "cpu";
+    const char *name = options && options->precision ? options->precision : "fp32";
     const int threads = options ? options->threads : 0;
+    enum rj_precision precision;
     rj_st_file file = {0};
     rij_model *m = NULL;
     rij_status status;
@@ -250,6 +252,7 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                options->size, sizeof *options);
     RJ_REQUIRE(threads >= 0 && threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
                "rij_model_open: threads is %d, not in 0..%d", threads, RJ_MAX_THREADS);
+    RJ_TRY(rj_precision_named(name, &precision));
     RJ_TRY(rj_st_read(path, &file));
     status = rj_model_from_file(&file, device, threads, &m);
     rj_st_free(&file);
@@ -257,6 +260,8 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
     status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
     if (status == RIJ_OK)
         status = replay(m, path);
+    if (status == RIJ_OK && precision != RJ_FP32)
+        status = rj_model_prepare(m, precision, RJ_JUDGE_BATCH);
     if (status != RIJ_OK) {
         rij_model_free(m);
         return status;
