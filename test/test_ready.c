@@ -159,22 +159,34 @@ START_TEST(every_encoder_made_ready_gives_what_it_gave)
 }
 END_TEST
 
-/* Batches of any number, one row like the other. */
+/* Batches of any number, also of more pictures than go through the network together. */
 START_TEST(a_row_does_not_depend_on_the_others)
 {
+    enum { MANY = 101 };
+    const size_t each = 3 * SIDE * SIDE;
     bed b = bed_new("cpu", "small", "haar");
     const size_t m = (size_t)rj_net_features(b.net);
-    rj_real first[WIDEST], all[BATCH * WIDEST];
+    rj_real first[WIDEST], few[BATCH * WIDEST], *all = rj_alloc(MANY * m, sizeof *all);
+    float *images = b.images, *many = rj_alloc(MANY * each, sizeof *many);
 
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(many + i * each, images + i % BATCH * each, each * sizeof *many);
     for (int p = RJ_FP32; p <= RJ_BF16; p++) {
         rj_ready *ready = NULL;
         b.tape.dev->precision = (enum rj_precision)p;
         OK(rj_net_prepare(b.net, b.tape.dev, SIDE, 16, &ready));
-        encode(&b, ready, BATCH, false, all);
         encode(&b, ready, 1, false, first);
-        ck_assert_mem_eq(first, all, m * sizeof *first);
+        encode(&b, ready, BATCH, false, few);
+        ck_assert_mem_eq(first, few, m * sizeof *few);
+        b.images = many;
+        encode(&b, ready, MANY, false, all);
+        b.images = images;
+        for (size_t i = 0; i < MANY; i++)
+            ck_assert_mem_eq(all + i * m, few + i % BATCH * m, m * sizeof *few);
         rj_ready_free(ready);
     }
+    rj_free(many);
+    rj_free(all);
     bed_free(&b);
 }
 END_TEST
