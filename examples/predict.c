@@ -10,7 +10,8 @@
 
 static int usage(FILE *out, int status)
 {
-    fputs("predict --model MODEL [--device cpu|ref] [--threads N] [--describe] FILE...\n"
+    fputs("predict --model MODEL [--device cpu|ref] [--threads N]\n"
+          "        [--precision fp32|bf16] [--describe] FILE...\n"
           "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
           "each PNG or JPEG file. Exit status 1: some file could not be judged.\n",
           out);
@@ -35,6 +36,7 @@ int main(int argc, char **argv)
     static const struct option known[] = {{"model", required_argument, NULL, 'm'},
                                           {"device", required_argument, NULL, 'd'},
                                           {"threads", required_argument, NULL, 't'},
+                                          {"precision", required_argument, NULL, 'p'},
                                           {"describe", no_argument, NULL, 'i'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
@@ -53,6 +55,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             options.threads = atoi(optarg);
+            break;
+        case 'p':
+            options.precision = optarg;
             break;
         case 'i':
             about = 1;

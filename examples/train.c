@@ -30,6 +30,7 @@ static const field fields[] = {
     FIELD("split", TEXT, split, "split of the manifest to train on (all of it)"),
     FIELD("device", TEXT, device, "cpu or ref"),
     FIELD("threads", INT, threads, "0: one per processor"),
+    FIELD("precision", TEXT, precision, "fp32 or bf16"),
     FIELD("encoder", TEXT, encoder, "small, resnet18 or resnet50"),
     FIELD("front", TEXT, front, "raw, median, npr or haar"),
     FIELD("crop", INT, crop, "side of the native crop in pixels"),

@@ -184,17 +184,20 @@ typedef struct rij_open_options {
     size_t size;        /* set by RIJ_OPEN_OPTIONS_INIT */
     const char *device; /* "cpu" (default) or "ref", the plain loops of the formulas */
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
+    const char *precision; /* "fp32" (default), "bf16": see rij_train_options; whatever
+                              the model was trained in. "ref" knows fp32 alone */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \
     {                                                                                    \
-        sizeof(rij_open_options), NULL, 0                                                \
+        sizeof(rij_open_options), NULL, 0, NULL                                          \
     }
 
 /* Open a model file (safetensors; docs/model_file.md).
  *
  * Every tensor, offset and option in it is checked, and the self-test image stored in
- * it is judged again: a file whose verdict differs from the stored one is refused.
+ * it is judged again, in float32: a file whose verdict differs from the stored one is
+ * refused.
  *
  * options  NULL for the defaults.
  * model    Free it with rij_model_free(). NULL on failure.
@@ -240,7 +243,15 @@ typedef struct rij_train_options {
     size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
     const char *device; /* "cpu" (default) or "ref" */
     int threads;        /* 0: one per processor; at most 256. Same bits for any number */
-    uint64_t seed;      /* of every random choice; 0 is a seed like any other */
+    const char *precision; /* of the steps, "fp32" (default) or "bf16": the cpu may round
+                              both factors of a convolution's products to bfloat16, 8
+                              significant bits, and adds them up in float32; all else,
+                              parameters, gradients and the model file too, stays float32.
+                              In hardware where the processor can, else in software alike.
+                              A layer is then off by about 0.2 % of its numbers' size, by
+                              about 1 % where Winograd's algorithm makes it. Validation,
+                              calibration and the new model itself judge in fp32 */
+    uint64_t seed;         /* of every random choice; 0 is a seed like any other */
     /* data */
     const char *split;   /* which split of the manifest trains; NULL: all of it */
     double validation;   /* share of groups kept for validation, 0.02..0.5 (0.1) */

@@ -1,6 +1,8 @@
 /* cases.c: the table of cases.def, and one case of it from drawing to gradients. */
 #include "cases.h"
+#include "cpu/cpu.h"
 #include "test.h"
+#include <stdlib.h>
 #include <string.h>
 
 const one cases[] = {
@@ -79,9 +81,16 @@ static rj_real *draw(const one *c, int i)
 
 void run_open(run *r, const one *c, const char *device, int threads)
 {
+    run_open_way(r, c, &(way){device, threads, RJ_FP32, RJ_AUTO});
+}
+
+void run_open_way(run *r, const one *c, const way *w)
+{
     *r = (run){.c = c};
-    OK(rj_pool_new(threads, &r->pool));
-    OK(rj_device_open(device, r->pool, &r->dev));
+    OK(rj_pool_new(w->threads, &r->pool));
+    OK(rj_device_open(w->device, r->pool, &r->dev));
+    r->dev->precision = w->precision;
+    r->dev->algorithm = w->algorithm;
     r->tape.dev = r->dev;
     for (int i = 0; i < c->op->inputs; i++) {
         rj_real *x;
@@ -157,4 +166,57 @@ rj_real *gradient_of(const run *r, const rj_tensor *t)
 void set_values(run *r, rj_tensor *t, const rj_real *planar)
 {
     OK(rj_tensor_write(r->dev, t, planar));
+}
+
+rj_real *weights(size_t m)
+{
+    rj_real *v = noise(m, 200);
+
+    if (m == 1)
+        v[0] = (rj_real)1.5;
+    return v;
+}
+
+rj_real *all_numbers(const one *c, const way *w, size_t *n)
+{
+    run r;
+    rj_real *all = NULL, *v;
+    size_t have = 0;
+
+    run_open_way(&r, c, w);
+    v = weights(rj_count(&r.out->shape));
+    run_backward(&r, v);
+    for (int i = -1; i < c->op->inputs; i++) {
+        const rj_tensor *t = i < 0 ? r.out : r.in[i];
+        rj_real *part, *more;
+        if (i >= 0 && !wants(c, i))
+            continue;
+        part = i < 0 ? values_of(&r, t) : gradient_of(&r, t);
+        more = rj_alloc(have + rj_count(&t->shape), sizeof *more);
+        if (have)
+            memcpy(more, all, have * sizeof *more);
+        memcpy(more + have, part, rj_count(&t->shape) * sizeof *more);
+        have += rj_count(&t->shape);
+        rj_free(all);
+        rj_free(part);
+        all = more;
+    }
+    rj_free(v);
+    run_close(&r);
+    *n = have;
+    return all;
+}
+
+const char *next_isa(int *i)
+{
+    static const char *const sets[] = {"plain", "avx2", "avx512", "avx512bf16"};
+
+    while (*i < RJ_COUNT(sets)) {
+        const char *name = sets[(*i)++];
+        setenv("RIJ_ISA", name, 1);
+        if (strcmp(rj_cpu_isa()->name, name) == 0)
+            return name;
+    }
+    unsetenv("RIJ_ISA");
+    return NULL;
 }

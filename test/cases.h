@@ -38,7 +38,16 @@ typedef struct run {
     rj_tensor *out;
 } run;
 
+/* How a case is computed. */
+typedef struct way {
+    const char *device;
+    int threads;
+    enum rj_precision precision;
+    enum rj_algorithm algorithm;
+} way;
+
 void run_open(run *r, const one *c, const char *device, int threads);
+void run_open_way(run *r, const one *c, const way *w);
 void run_forward(run *r); /* again, with the inputs as they are */
 /* dy = these planar numbers. Gradients of inputs begin at 0.5 and must be added to. */
 void run_backward(run *r, const rj_real *dy);
@@ -52,5 +61,13 @@ rj_real *gradient_of(const run *r, const rj_tensor *t);
 void set_values(run *r, rj_tensor *t, const rj_real *planar);
 /* n numbers in [-1,1) of stream `which`. */
 rj_real *noise(size_t n, int which);
+/* Weights of m outputs, as dy; of a lone one, no small number. */
+rj_real *weights(size_t m);
+/* Output and gradients of a case in one array, dy being weights(); *n numbers. */
+rj_real *all_numbers(const one *c, const way *w, size_t *n);
+
+/* The next instruction set of the cpu's kernels that this processor has, after the i-th,
+ * chosen by RIJ_ISA; NULL: there is none, and RIJ_ISA is gone. Begin with *i = 0. */
+const char *next_isa(int *i);
 
 #endif

@@ -229,6 +229,55 @@ START_TEST(saved_models_judge_as_before)
 }
 END_TEST
 
+/* A verdict by the file's model, opened so. */
+static rij_verdict judged_by(const place *p, const char *device, const char *precision,
+                             int threads)
+{
+    rij_open_options o = RIJ_OPEN_OPTIONS_INIT;
+    rij_model *m = NULL;
+    rij_verdict v;
+
+    o.device = device;
+    o.precision = precision;
+    o.threads = threads;
+    OK(rij_model_open(p->model, &o, &m));
+    OK(rij_predict_file(m, under(p, "data/real/01.png"), &v));
+    rij_model_free(m);
+    return v;
+}
+
+START_TEST(a_model_trains_and_judges_in_bf16_if_asked)
+{
+    const place p = place_new(8, 4);
+    rij_train_options o = brief();
+    rij_verdict made, plain, half, other; // a dozen layers, each off by a percent or less
+    rij_model *m = NULL;
+    char text[3000];
+
+    o.precision = "bf16";
+    o.traces = 2;
+    OK(rij_train(p.data, &o, &m));
+    rij_model_describe(m, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "\"precision\":\"bf16\""));
+    OK(rij_predict_file(m, under(&p, "data/real/01.png"), &made));
+    OK(rij_model_save(m, p.model));
+    rij_model_free(m);
+    plain = judged_by(&p, "cpu", NULL, 1); // the default, as the new model judges
+    ck_assert_double_eq_tol(plain.margin, made.margin, 1e-5 * (1 + fabs(made.margin)));
+    half = judged_by(&p, "cpu", "bf16", 1);
+    ck_assert(half.margin != plain.margin && half.proximity != plain.proximity);
+    ck_assert_double_eq_tol(half.classifier, plain.classifier,
+                            0.05 * (1 + fabs(plain.classifier)));
+    ck_assert_double_eq_tol(half.proximity, plain.proximity, 0.05);
+    other = judged_by(&p, "cpu", "bf16", 3);
+    ck_assert(other.margin == half.margin && other.proximity == half.proximity);
+    plain = judged_by(&p, "ref", "fp32", 1);
+    half = judged_by(&p, "ref", "bf16", 1); // which computes as before
+    ck_assert(half.margin == plain.margin);
+    place_free(&p);
+}
+END_TEST
+
 #define OPEN_FAILS(path, options, wanted)                                                \
     do {                                                                                 \
         rij_model *opened = (rij_model *)(void *)&o;                                     \
@@ -265,6 +314,10 @@ START_TEST(files_that_are_no_model_are_not_opened)
     o.threads = 257;
     OPEN_FAILS(p.model, &o, RIJ_E_ARGUMENT);
     o.threads = 1;
+    o.precision = "fp16";
+    OPEN_FAILS(p.model, &o, RIJ_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "fp32, bf16"));
+    o.precision = "bf16";
     o.device = "abacus";
     OPEN_FAILS(p.model, &o, RIJ_E_DEVICE);
     FAILS(rij_model_save(NULL, p.model), RIJ_E_ARGUMENT);
@@ -393,6 +446,7 @@ END_TEST
 SUITE(api, 60, version_and_statuses_have_names, files_and_pixels_are_judged_alike,
       files_that_cannot_be_judged_are_refused, pixels_that_cannot_be_judged_are_refused,
       threads_that_share_a_model_give_the_same_bytes, saved_models_judge_as_before,
-      files_that_are_no_model_are_not_opened, options_that_are_wrong_stop_training,
-      training_can_be_cancelled, data_that_cannot_be_used_stops_training,
-      losses_that_explode_stop_training, reals_alone_train_with_forged_children)
+      a_model_trains_and_judges_in_bf16_if_asked, files_that_are_no_model_are_not_opened,
+      options_that_are_wrong_stop_training, training_can_be_cancelled,
+      data_that_cannot_be_used_stops_training, losses_that_explode_stop_training,
+      reals_alone_train_with_forged_children)

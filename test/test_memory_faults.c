@@ -40,7 +40,7 @@ static void judges_as_wanted(const world *w, const rij_model *m)
 /* Operations. Each ends the failures before it looks at what came out. */
 static rij_status open_model(world *w)
 {
-    const rij_open_options o = {sizeof o, "cpu", 1};
+    const rij_open_options o = {sizeof o, "cpu", 1, "bf16"}; // made ready twice
     rij_model *m = NULL;
     const rij_status status = rij_model_open(w->p.model, &o, &m);
 

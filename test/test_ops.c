@@ -1,24 +1,12 @@
 /* Every case of cases.def: gradients against differences, cpu against ref, lanes past the
  * channels zero, the same bits for any number of threads. */
 #include "cases.h"
-#include "cpu/cpu.h"
 #include "test.h"
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const bool is_double = sizeof(rj_real) == sizeof(double);
-
-/* Weights v of m outputs; of a lone one, no small number. */
-static rj_real *weights(size_t m)
-{
-    rj_real *v = noise(m, 200);
-
-    if (m == 1)
-        v[0] = (rj_real)1.5;
-    return v;
-}
 
 /* <v, op(x + h d)>, the values of input i moved along d and put back. */
 static double moved(run *r, int i, const rj_real *x, const rj_real *d, double h,
@@ -178,16 +166,12 @@ static void check_parity(const one *c, const char *isa)
 /* With each instruction set this processor has: RIJ_ISA chooses. */
 START_TEST(the_cpu_agrees_with_the_reference)
 {
-    static const char *const sets[] = {"plain", "avx2", "avx512"};
+    const char *isa;
+    int i = 0;
 
-    for (int i = 0; i < RJ_COUNT(sets); i++) {
-        setenv("RIJ_ISA", sets[i], 1);
-        if (strcmp(rj_cpu_isa()->name, sets[i]) != 0)
-            continue;
+    while ((isa = next_isa(&i)) != NULL)
         for (int k = 0; k < cases_count; k++)
-            check_parity(&cases[k], sets[i]);
-    }
-    unsetenv("RIJ_ISA");
+            check_parity(&cases[k], isa);
 }
 END_TEST
 
@@ -270,51 +254,36 @@ START_TEST(a_fresh_gradient_is_written_whole)
 }
 END_TEST
 
-/* Output and gradients of a case in one array; *n numbers. */
-static rj_real *all_numbers(const one *c, int threads, size_t *n)
+/* In one precision, by one algorithm. */
+static void check_threads(const one *c, enum rj_precision p, enum rj_algorithm a)
 {
-    run r;
-    rj_real *all = NULL, *v;
-    size_t have = 0;
+    size_t n;
+    rj_real *first = all_numbers(c, &(way){"cpu", 1, p, a}, &n);
 
-    run_open(&r, c, "cpu", threads);
-    v = weights(rj_count(&r.out->shape));
-    run_backward(&r, v);
-    for (int i = -1; i < c->op->inputs; i++) {
-        const rj_tensor *t = i < 0 ? r.out : r.in[i];
-        rj_real *part, *more;
-        if (i >= 0 && !wants(c, i))
-            continue;
-        part = i < 0 ? values_of(&r, t) : gradient_of(&r, t);
-        more = rj_alloc(have + rj_count(&t->shape), sizeof *more);
-        if (have)
-            memcpy(more, all, have * sizeof *more);
-        memcpy(more + have, part, rj_count(&t->shape) * sizeof *more);
-        have += rj_count(&t->shape);
-        rj_free(all);
-        rj_free(part);
-        all = more;
+    for (int threads = 2; threads <= 4; threads += 2) {
+        rj_real *other = all_numbers(c, &(way){"cpu", threads, p, a}, &n);
+        ck_assert_msg(memcmp(first, other, n * sizeof *first) == 0,
+                      "%s/%s differs with %d threads, precision %d, algorithm %d",
+                      c->op->name, c->name, threads, p, a);
+        rj_free(other);
     }
-    rj_free(v);
-    run_close(&r);
-    *n = have;
-    return all;
+    rj_free(first);
 }
 
 START_TEST(the_cpu_gives_the_same_bits_for_1_2_and_4_threads)
 {
-    for (int k = 0; k < cases_count; k++) {
-        size_t n;
-        rj_real *first = all_numbers(&cases[k], 1, &n);
-        for (int threads = 2; threads <= 4; threads += 2) {
-            rj_real *other = all_numbers(&cases[k], threads, &n);
-            ck_assert_msg(memcmp(first, other, n * sizeof *first) == 0,
-                          "%s/%s differs with %d threads", cases[k].op->name,
-                          cases[k].name, threads);
-            rj_free(other);
-        }
-        rj_free(first);
-    }
+    const char *isa;
+    int i = 0;
+
+    for (int k = 0; k < cases_count; k++)
+        check_threads(&cases[k], RJ_FP32, RJ_AUTO);
+    while ((isa = next_isa(&i)) != NULL)
+        for (int k = 0; k < cases_count; k++)
+            if (cases[k].op == &rj_op_conv2d || cases[k].op == &rj_op_deconv2d)
+                for (int a = RJ_DIRECT; a <= RJ_WINOGRAD; a++) {
+                    check_threads(&cases[k], RJ_FP32, (enum rj_algorithm)a);
+                    check_threads(&cases[k], RJ_BF16, (enum rj_algorithm)a);
+                }
 }
 END_TEST
 

@@ -18,6 +18,7 @@ START_TEST(zeros_become_the_documented_defaults)
     const rij_train_options o = resolved();
 
     ck_assert_str_eq(o.device, "cpu");
+    ck_assert_str_eq(o.precision, "fp32");
     ck_assert(o.threads == 0 && o.seed == 0 && o.split == NULL);
     ck_assert(o.validation == 0.1 && o.min_images == 16 && o.shuffle_labels == 0);
     ck_assert(o.cache_bytes == (int64_t)1 << 30);
@@ -194,6 +195,8 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
     char kind[8] = "npr";
 
+    REFUSED(precision, "fp16");
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "fp32, bf16"));
     REFUSED(encoder, "vit");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, resnet18, resnet50"));
     REFUSED(front, "sobel");
@@ -240,11 +243,12 @@ START_TEST(options_become_json)
     ck_assert_str_eq(json_string_value(json_object_get(json, "seed")),
                      "18446744073709551615");
     ck_assert_str_eq(json_string_value(json_object_get(json, "encoder")), "small");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "precision")), "fp32");
     ck_assert_int_eq(json_integer_value(json_object_get(json, "crop")), 96);
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 40);
+    ck_assert_uint_eq(json_object_size(json), 41);
     json_decref(json);
     other = o;
     other.threads = 3;

@@ -24,6 +24,7 @@ static rij_model *model_new(void)
     rj_net_free(net);
     OK(rj_model_set_traces(m, 2, D, rows));
     m->decision = (rj_decision){RJ_DECIDE_FUSED, 0.5, -0.9, 0.25, 1.25, -0.1};
+    OK(rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH));
     return m;
 }
 
@@ -220,6 +221,7 @@ START_TEST(verdicts_do_not_depend_on_threads_or_stride)
     ck_assert(w.margin == v.margin && w.proximity == v.proximity);
     OK(rj_model_to_file(m, &f));
     OK(rj_model_from_file(&f, "cpu", 3, &many));
+    OK(rj_model_prepare(many, RJ_FP32, RJ_JUDGE_BATCH));
     rj_st_free(&f);
     w = judged(many, &image);
     if (sizeof(rj_real) == sizeof(float))
@@ -296,16 +298,20 @@ START_TEST(numbers_that_overflow_are_the_models_fault)
     double cls, prox;
     float planar[3 * CROP * CROP] = {1};
     rj_context *c = NULL;
+    rj_jury jury;
 
     for (int i = 0; i < s->n; i++)
         if (s->p[i].kind == RJ_PARAM_WEIGHT)
             for (size_t k = 0; k < rj_count(&s->p[i].t.shape); k++)
                 s->p[i].t.x[k] = (rj_real)(sizeof(rj_real) == 4 ? 1e38 : 1e300);
+    OK(rj_model_prepare(m, RJ_FP32, 1));
+    jury = (rj_jury){m->net, m->ready, m->trace, CROP};
     FAILS(rij_predict(m, &pixels, &v), RIJ_E_MODEL);
     ck_assert_int_eq(v.crops, 77);
     OK(rj_context_take(m, &c));
-    FAILS(rj_judge_planar(m->net, m->trace, &c->tape, CROP, 1, planar, &cls, &prox),
-          RIJ_E_DIVERGED);
+    FAILS(rj_judge_planar(&jury, &c->tape, 1, planar, &cls, &prox), RIJ_E_DIVERGED);
+    jury.ready = NULL;
+    FAILS(rj_judge_planar(&jury, &c->tape, 1, planar, &cls, &prox), RIJ_E_DIVERGED);
     rj_context_give(m, c);
     FAILS(rj_model_seal(m), RIJ_E_MODEL);
     rj_image_free(&image);

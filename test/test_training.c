@@ -168,12 +168,14 @@ START_TEST(both_stages_learn_a_mark_that_fakes_carry)
 END_TEST
 
 /* The bytes of the file of a brief training. */
-static unsigned char *trained_bytes(const place *p, int threads, size_t *n)
+static unsigned char *trained_bytes(const place *p, const char *precision, int threads,
+                                    size_t *n)
 {
     rij_train_options o = brief();
     unsigned char *bytes;
     rij_model *m;
 
+    o.precision = precision;
     o.threads = threads;
     o.steps1 = o.steps2 = 3;
     o.traces = 2;
@@ -186,18 +188,21 @@ static unsigned char *trained_bytes(const place *p, int threads, size_t *n)
 
 START_TEST(the_same_seed_gives_the_same_file_for_1_2_and_4_threads)
 {
+    static const char *const precisions[] = {"fp32", "bf16"};
     const place p = place_new(8, 4);
-    size_t n, m;
-    unsigned char *first = trained_bytes(&p, 1, &n);
 
-    for (int threads = 2; threads <= 4; threads += 2) {
-        unsigned char *other = trained_bytes(&p, threads, &m);
-        ck_assert_uint_eq(n, m);
-        ck_assert_msg(memcmp(first, other, n) == 0, "%d threads give another file",
-                      threads);
-        rj_free(other);
+    for (int k = 0; k < RJ_COUNT(precisions); k++) {
+        size_t n, m;
+        unsigned char *first = trained_bytes(&p, precisions[k], 1, &n);
+        for (int threads = 2; threads <= 4; threads += 2) {
+            unsigned char *other = trained_bytes(&p, precisions[k], threads, &m);
+            ck_assert_uint_eq(n, m);
+            ck_assert_msg(memcmp(first, other, n) == 0, "%s: %d threads, another file",
+                          precisions[k], threads);
+            rj_free(other);
+        }
+        rj_free(first);
     }
-    rj_free(first);
     place_free(&p);
 }
 END_TEST

@@ -8,6 +8,16 @@ static const struct {
     const rj_kernels *kernels;
 } known[] = {{"cpu", &rj_cpu_kernels}, {"ref", &rj_ref_kernels}};
 
+rij_status rj_precision_named(const char *name, enum rj_precision *precision)
+{
+    const bool half = strcmp(name, "bf16") == 0;
+
+    RJ_REQUIRE(half || strcmp(name, "fp32") == 0, RIJ_E_ARGUMENT,
+               "there is no precision '%.60s'; known: fp32, bf16", name);
+    *precision = half ? RJ_BF16 : RJ_FP32;
+    return RIJ_OK;
+}
+
 rij_status rj_device_open(const char *name, rj_pool *pool, rj_device **device)
 {
     const rj_kernels *kernels = NULL;

@@ -102,6 +102,8 @@ extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
 /* What convolutions multiply; they sum in rj_real whatever it is. RJ_BF16 allows the cpu
  * to round both factors to bfloat16, which has 8 significant bits; ref stays exact. */
 enum rj_precision { RJ_FP32, RJ_BF16 };
+/* By name, "fp32" or "bf16"; RIJ_E_ARGUMENT: there is none such. */
+rij_status rj_precision_named(const char *name, enum rj_precision *precision);
 
 /* The bfloat16 nearest to x, ties to even; infinity and NaN stay what they are. */
 static inline float rj_bf16(float x)

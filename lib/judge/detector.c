@@ -53,18 +53,14 @@ static rij_status describe_rows(rj_trainer *t, const rj_batch *batch, rj_tensor 
 static rij_status frozen_rows(rj_trainer *t, const rj_batch *batch, rj_tensor **f)
 {
     const int b = batch->rows, d = t->o.embedding, m = b + t->traces;
-    const rj_shape pictures = rj_shape_picture(b, 3, batch->crop, batch->crop);
     const rj_shape shape = rj_shape_plain(2, m, d, 0, 0);
     const size_t n = (size_t)b * (size_t)d;
     rj_real *host = rj_arena_take(&t->tape.arena, n, sizeof *host);
     float *rows = rj_arena_take(&t->tape.arena, (size_t)m * (size_t)d, sizeof *rows);
-    rj_tensor *x, *h, *z;
+    rj_tensor *z;
 
     RJ_REQUIRE(host && rows, RIJ_E_MEMORY, "stage 2: no memory");
-    rj_tape_reset(&t->judging);
-    RJ_TRY(rj_tensor_from(&t->judging, &pictures, batch->x, &x));
-    RJ_TRY(rj_net_encode(t->stage1, &t->judging, x, false, &h));
-    RJ_TRY(rj_net_project(t->stage1, &t->judging, RJ_HEAD_HOM, h, NULL, &z));
+    RJ_TRY(rj_train_frozen(t, batch, &z));
     RJ_TRY(rj_tensor_read(t->dev, z, host));
     for (size_t i = 0; i < n; i++)
         rows[i] = (float)host[i];

@@ -262,14 +262,14 @@ static void gather(run *r, int shots, int *s, int *k, batch *b)
 
 static rij_status judge_chunk(run *r)
 {
+    const rj_jury jury = {r->m->net, r->m->ready, r->m->trace, r->m->crop};
     const int shots = r->chunk * r->columns.n;
     int s = 0, k = 0;
     batch b;
 
     for (gather(r, shots, &s, &k, &b); b.n; gather(r, shots, &s, &k, &b)) {
         const rij_status status =
-            rj_judge_planar(r->m->net, r->m->trace, &r->context->tape, r->m->crop, b.n,
-                            r->planar, b.cls, b.prox);
+            rj_judge_planar(&jury, &r->context->tape, b.n, r->planar, b.cls, b.prox);
 
         RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_MODEL,
                    "evaluate: the model's numbers overflow on these images");

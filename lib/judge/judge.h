@@ -45,16 +45,24 @@ enum { RJ_JUDGE_BATCH = 16, RJ_COVER_MAX = 64 };
  * along its denser side until RJ_COVER_MAX are left. Returns how many; 0,0 alone where
  * the picture is smaller than the crop. */
 int rj_cover(int w, int h, int crop, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX]);
-/* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. traces
- * (H,d) unit rows, or NULL: then S_prox is 0. The tape must be frozen; it is reset before
- * and after. Batch norm uses running statistics, so the net may be one in training.
- * RIJ_E_DIVERGED (an output is not finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
-rij_status rj_judge_planar(rj_net *net, const rj_tensor *traces, rj_tape *tape, int crop,
-                           int n, const float *planar, double *cls, double *prox);
+/* What judges crops. */
+typedef struct rj_jury {
+    rj_net *net;
+    const rj_ready *ready;   /* the net's encoder, or NULL: as the net is now */
+    const rj_tensor *traces; /* (H,d) unit rows, or NULL: then S_prox is 0 */
+    int crop;
+} rj_jury;
+/* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. The tape
+ * must be frozen; it is reset before and after. Batch norm uses running statistics, so
+ * the net may be one in training, without `ready`. RIJ_E_DIVERGED (an output is not
+ * finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
+rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
+                           double *cls, double *prox);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */
 rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *image,
                           rij_verdict *verdict);
-/* Judge the self-test image and keep its margin; the last step before saving. */
+/* Make the model ready, judge the self-test image and keep its margin: the last step
+ * before saving. */
 rij_status rj_model_seal(rij_model *m);
 
 /* ---- evaluation.c ----------------------------------------------------------------- */
@@ -71,13 +79,14 @@ rij_status rj_evaluation_new(const rj_dataset *d, const rj_list *columns, int n,
 typedef struct rj_trainer {
     rij_train_options o; /* resolved */
     rj_pool *pool;
-    rj_device *dev;
+    rj_device *dev; /* of the options' precision */
     rj_dataset data;
     rj_cache *cache;
     rj_tape tape;    /* one optimiser step */
     rj_tape judging; /* frozen: validation, F_0 */
     rj_net *net;     /* learns */
     rj_net *stage1;  /* F_0: stage 1's result, or NULL without stage 1 */
+    rj_ready *ready; /* its encoder, made ready */
     rj_net *best;    /* parameters of the best validation check */
     int traces;      /* H; 0: none */
     float *trace;    /* (H,d) unit rows, or NULL */
@@ -99,7 +108,8 @@ rj_view_law rj_trainer_law(const rj_trainer *t);
 int rj_trainer_workers(const rj_trainer *t);
 /* Choose and make the validation views: up to 256 of each class, native and degraded. */
 rij_status rj_trainer_views(rj_trainer *t);
-/* Scores of all views by a net and the traces (NULL: S_prox is 0) into cls and prox. */
+/* Scores of all views by a net and the traces (NULL: S_prox is 0) into cls and prox, in
+ * fp32, as the model will judge. */
 rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int traces);
 /* Begin a phase of `steps`; tell of a step with its losses (total, then parts), at most
  * four times a second but for the last one; tell a line. RIJ_E_CANCELLED as asked. */
@@ -108,8 +118,10 @@ rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
                            const double loss[4], bool now);
 rij_status rj_trainer_note(rj_trainer *t, const char *line);
 /* Stage 1 of the method, then natural traces T by spherical k-means; fills t->stage1,
- * t->trace. Stage 2: fills t->best. */
+ * t->ready, t->trace. Stage 2: fills t->best. */
 rij_status rj_train_traces(rj_trainer *t);
+/* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
+rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first

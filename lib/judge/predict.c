@@ -6,7 +6,8 @@
  * Nothing is resized: the traces of a generator live in the finest frequencies, which a
  * resampling would move. Cost: a forward pass of at most RJ_COVER_MAX crops, and beside
  * the decoded pixels the activations of RJ_JUDGE_BATCH crops, which stay with the model
- * for the next prediction. */
+ * for the next prediction; so does the encoder made ready (net/ready.c), which all
+ * threads share. */
 #include "judge/judge.h"
 #include <math.h>
 #include <string.h>
@@ -80,39 +81,41 @@ static rij_status judge_traces(rj_net *net, const rj_tensor *traces, rj_tape *ta
     return RIJ_OK;
 }
 
-static rij_status judge_batch(rj_net *net, const rj_tensor *traces, rj_tape *tape,
-                              int crop, int n, const float *planar, double *cls,
-                              double *prox)
+static rij_status judge_batch(const rj_jury *j, rj_tape *tape, int n, const float *planar,
+                              double *cls, double *prox)
 {
-    const rj_shape shape = rj_shape_picture(n, 3, crop, crop);
+    const rj_shape shape = rj_shape_picture(n, 3, j->crop, j->crop);
     rj_real host[RJ_JUDGE_BATCH];
     rj_tensor *images, *features, *logit;
 
     RJ_TRY(rj_tensor_from(tape, &shape, planar, &images));
-    RJ_TRY(rj_net_encode(net, tape, images, false, &features));
-    RJ_TRY(rj_net_logit(net, tape, features, &logit));
+    if (j->ready)
+        RJ_TRY(rj_ready_encode(j->ready, tape, images, &features));
+    else
+        RJ_TRY(rj_net_encode(j->net, tape, images, false, &features));
+    RJ_TRY(rj_net_logit(j->net, tape, features, &logit));
     RJ_TRY(rj_tensor_read(tape->dev, logit, host));
     for (int i = 0; i < n; i++) {
         cls[i] = (double)host[i];
         prox[i] = 0;
     }
-    if (traces)
-        RJ_TRY(judge_traces(net, traces, tape, features, n, prox));
+    if (j->traces)
+        RJ_TRY(judge_traces(j->net, j->traces, tape, features, n, prox));
     for (int i = 0; i < n; i++)
         RJ_REQUIRE(isfinite(cls[i]) && isfinite(prox[i]), RIJ_E_DIVERGED,
                    "judge: the network's output is not a finite number");
     return RIJ_OK;
 }
 
-rij_status rj_judge_planar(rj_net *net, const rj_tensor *traces, rj_tape *tape, int crop,
-                           int n, const float *planar, double *cls, double *prox)
+rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
+                           double *cls, double *prox)
 {
-    const size_t each = 3 * (size_t)crop * (size_t)crop;
+    const size_t each = 3 * (size_t)j->crop * (size_t)j->crop;
     rij_status status = RIJ_OK;
 
     for (int i = 0; i < n && status == RIJ_OK; i += RJ_JUDGE_BATCH) {
         rj_tape_reset(tape);
-        status = judge_batch(net, traces, tape, crop, RJ_MIN(n - i, RJ_JUDGE_BATCH),
+        status = judge_batch(j, tape, RJ_MIN(n - i, RJ_JUDGE_BATCH),
                              planar + (size_t)i * each, cls + i, prox + i);
     }
     rj_tape_reset(tape);
@@ -135,6 +138,7 @@ static rij_status planar_crop(const rj_image *image, int x, int y, int crop,
 static rij_status judge_cover(const rij_model *m, rj_context *c, const rj_image *image,
                               float *planar, rij_verdict *v)
 {
+    const rj_jury jury = {m->net, m->ready, m->trace, m->crop};
     const size_t each = 3 * (size_t)m->crop * (size_t)m->crop;
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
     double cls[RJ_JUDGE_BATCH], prox[RJ_JUDGE_BATCH];
@@ -146,8 +150,7 @@ static rij_status judge_cover(const rij_model *m, rj_context *c, const rj_image 
         for (int i = 0; i < n; i++)
             RJ_TRY(planar_crop(image, x[first + i], y[first + i], m->crop,
                                planar + (size_t)i * each));
-        RJ_TRY(
-            rj_judge_planar(m->net, m->trace, &c->tape, m->crop, n, planar, cls, prox));
+        RJ_TRY(rj_judge_planar(&jury, &c->tape, n, planar, cls, prox));
         for (int i = 0; i < n; i++) {
             v->classifier += cls[i] / v->crops;
             v->proximity += prox[i] / v->crops;
@@ -209,6 +212,7 @@ static rij_status selftest(const rij_model *m, double *margin)
 
 rij_status rj_model_seal(rij_model *m)
 {
+    RJ_TRY(rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH));
     return selftest(m, &m->selftest_margin);
 }
 
@@ -232,7 +236,9 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                                   rij_model **model)
 {
     const char *device = options && options->device ? options->device : "cpu";
+    const char *name = options && options->precision ? options->precision : "fp32";
     const int threads = options ? options->threads : 0;
+    enum rj_precision precision;
     rj_st_file file = {0};
     rij_model *m = NULL;
     rij_status status;
@@ -246,11 +252,16 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                options->size, sizeof *options);
     RJ_REQUIRE(threads >= 0 && threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
                "rij_model_open: threads is %d, not in 0..%d", threads, RJ_MAX_THREADS);
+    RJ_TRY(rj_precision_named(name, &precision));
     RJ_TRY(rj_st_read(path, &file));
     status = rj_model_from_file(&file, device, threads, &m);
     rj_st_free(&file);
     RJ_TRY(status);
-    status = replay(m, path);
+    status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
+    if (status == RIJ_OK)
+        status = replay(m, path);
+    if (status == RIJ_OK && precision != RJ_FP32)
+        status = rj_model_prepare(m, precision, RJ_JUDGE_BATCH);
     if (status != RIJ_OK) {
         rij_model_free(m);
         return status;

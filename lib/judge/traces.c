@@ -183,6 +183,25 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
     return rj_trainer_tell(t, step + 1, batch->rows, rate, loss, now);
 }
 
+rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z)
+{
+    const rj_shape shape = rj_shape_picture(batch->rows, 3, batch->crop, batch->crop);
+    rj_tensor *x, *h;
+
+    rj_tape_reset(&t->judging);
+    RJ_TRY(rj_tensor_from(&t->judging, &shape, batch->x, &x));
+    RJ_TRY(rj_ready_encode(t->ready, &t->judging, x, &h));
+    return rj_net_project(t->stage1, &t->judging, RJ_HEAD_HOM, h, NULL, z);
+}
+
+/* F_0: the network as stage 1 leaves it, made ready for the batches of stage 2. */
+static rij_status freeze(rj_trainer *t)
+{
+    RJ_TRY(rj_net_new(t->dev, rj_net_config_of(t->net), t->o.seed, false, &t->stage1));
+    RJ_TRY(rj_params_copy(rj_net_params(t->stage1), rj_net_params(t->net)));
+    return rj_net_prepare(t->stage1, t->dev, t->o.crop, 2 * t->o.batch2, &t->ready);
+}
+
 /* z_hom of F_0 over real views, `n` rows, into `out`. */
 static rij_status embed(rj_trainer *t, rj_batcher *batcher, int n, float *out)
 {
@@ -191,16 +210,11 @@ static rij_status embed(rj_trainer *t, rj_batcher *batcher, int n, float *out)
 
     while (have < n) {
         const rj_batch *batch;
-        rj_shape shape;
-        rj_tensor *x, *h, *z;
+        rj_tensor *z;
         rj_real *host;
 
         RJ_TRY(rj_batcher_next(batcher, &batch));
-        rj_tape_reset(&t->judging);
-        shape = rj_shape_picture(batch->rows, 3, batch->crop, batch->crop);
-        RJ_TRY(rj_tensor_from(&t->judging, &shape, batch->x, &x));
-        RJ_TRY(rj_net_encode(t->stage1, &t->judging, x, false, &h));
-        RJ_TRY(rj_net_project(t->stage1, &t->judging, RJ_HEAD_HOM, h, NULL, &z));
+        RJ_TRY(rj_train_frozen(t, batch, &z));
         host = rj_arena_take(&t->judging.arena, rj_count(&z->shape), sizeof *host);
         RJ_REQUIRE(host, RIJ_E_MEMORY, "traces: no memory");
         RJ_TRY(rj_tensor_read(t->dev, z, host));
@@ -236,7 +250,6 @@ rij_status rj_train_traces(rj_trainer *t)
 {
     const int broken = (int)lround(RJ_MAX(t->o.broken, 0.0) * 2 * t->o.batch1);
     const rj_view_law law = rj_trainer_law(t);
-    const rj_net_config *config = rj_net_config_of(t->net);
     rj_batcher *batcher = NULL;
     rij_status status;
 
@@ -247,9 +260,7 @@ rij_status rj_train_traces(rj_trainer *t)
     for (int64_t i = 0; i < t->o.steps1 && status == RIJ_OK; i++)
         status = train_step(t, batcher, broken, i);
     if (status == RIJ_OK)
-        status = rj_net_new(t->dev, config, t->o.seed, false, &t->stage1);
-    if (status == RIJ_OK)
-        status = rj_params_copy(rj_net_params(t->stage1), rj_net_params(t->net));
+        status = freeze(t);
     rj_batcher_free(batcher);
     RJ_TRY(status);
     if (t->o.traces < 1)

@@ -144,6 +144,7 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
     snprintf(config.front, sizeof config.front, "%s", t->o.front);
     RJ_TRY(rj_pool_new(t->o.threads, &t->pool));
     RJ_TRY(rj_device_open(t->o.device, t->pool, &t->dev));
+    RJ_TRY(rj_precision_named(t->o.precision, &t->dev->precision));
     t->tape.dev = t->judging.dev = t->dev;
     t->judging.frozen = true;
     RJ_TRY(rj_net_new(t->dev, &config, t->o.seed, true, &t->net));
@@ -156,6 +157,7 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
 
 static void free_trainer(rj_trainer *t)
 {
+    rj_ready_free(t->ready);
     rj_net_free(t->net);
     rj_net_free(t->stage1);
     rj_net_free(t->best);

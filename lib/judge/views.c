@@ -120,6 +120,7 @@ rij_status rj_trainer_views(rj_trainer *t)
 rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int traces)
 {
     const rj_shape shape = rj_shape_plain(2, traces, t->o.embedding, 0, 0);
+    const enum rj_precision precision = t->dev->precision;
     rj_arena arena = {0};
     rj_tensor *rows = NULL;
     rij_status status = RIJ_OK;
@@ -134,9 +135,11 @@ rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int 
         if (status == RIJ_OK)
             status = rj_tensor_write(t->dev, rows, host);
     }
+    t->dev->precision = RJ_FP32;
     if (status == RIJ_OK)
-        status = rj_judge_planar(net, rows, &t->judging, t->o.crop, t->views, t->view,
-                                 t->cls, t->prox);
+        status = rj_judge_planar(&(rj_jury){net, NULL, rows, t->o.crop}, &t->judging,
+                                 t->views, t->view, t->cls, t->prox);
+    t->dev->precision = precision;
     rj_arena_free(&arena);
     return status;
 }

@@ -68,6 +68,7 @@ rij_status rj_context_take(const rij_model *m, rj_context **context)
         c->tape.frozen = true;
     }
     c->next = NULL;
+    c->dev->precision = m->precision;
     *context = c;
     return RIJ_OK;
 }

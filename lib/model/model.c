@@ -36,6 +36,7 @@ RIJ_API void rij_model_free(rij_model *m)
     if (!m)
         return;
     rj_contexts_free(m->contexts);
+    rj_ready_free(m->ready);
     rj_net_free(m->net);
     rj_arena_free(&m->trace_arena);
     rj_st_free(&m->about);
@@ -113,6 +114,21 @@ rij_status rj_model_set_traces(rij_model *m, int traces, int d, const float *row
     m->trace_arena = arena;
     m->trace = t;
     m->traces = traces;
+    return RIJ_OK;
+}
+
+rij_status rj_model_prepare(rij_model *m, enum rj_precision precision, int batch)
+{
+    rj_ready *ready = NULL;
+    rij_status status;
+
+    m->dev->precision = precision;
+    status = rj_net_prepare(m->net, m->dev, m->crop, batch, &ready);
+    m->dev->precision = RJ_FP32;
+    RJ_TRY(status);
+    rj_ready_free(m->ready);
+    m->ready = ready;
+    m->precision = precision;
     return RIJ_OK;
 }
 

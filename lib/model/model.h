@@ -72,7 +72,9 @@ struct rij_model {
     char device[16];
     rj_device *dev; /* owns nothing but scratch for building; parameters live in net */
     rj_net *net;    /* frozen */
-    int crop;       /* native window, pixels */
+    enum rj_precision precision; /* that it judges in */
+    rj_ready *ready;             /* the net's encoder, made ready in it; NULL: not yet */
+    int crop;                    /* native window, pixels */
     int traces, embedding;
     rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
     rj_arena trace_arena;
@@ -91,6 +93,9 @@ rij_status rj_model_new(const rj_net_config *config, const char *device, int thr
                         int crop, rij_model **model);
 /* Unit rows (traces, d), d the embedding; 0 takes them away. */
 rij_status rj_model_set_traces(rij_model *m, int traces, int d, const float *rows);
+/* Make the encoder ready to judge batches of about `batch` crops in this precision: once
+ * the parameters are all there. What was ready before goes only when the new is. */
+rij_status rj_model_prepare(rij_model *m, enum rj_precision precision, int batch);
 /* model <-> file; open also replays the self-test through `judge` (judge/predict.c). */
 rij_status rj_model_to_file(const rij_model *m, rj_st_file *f);
 rij_status rj_model_from_file(const rj_st_file *f, const char *device, int threads,
