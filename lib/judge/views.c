@@ -123,6 +123,7 @@ rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int 
     const enum rj_precision precision = t->dev->precision;
     rj_arena arena = {0};
     rj_tensor *rows = NULL;
+    rj_ready *ready = NULL;
     rij_status status = RIJ_OK;
 
     if (trace) {
@@ -137,9 +138,12 @@ rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int 
     }
     t->dev->precision = RJ_FP32;
     if (status == RIJ_OK)
-        status = rj_judge_planar(&(rj_jury){net, NULL, rows, t->o.crop}, &t->judging,
+        status = rj_net_prepare(net, t->dev, t->o.crop, RJ_JUDGE_BATCH, &ready);
+    if (status == RIJ_OK)
+        status = rj_judge_planar(&(rj_jury){net, ready, rows, t->o.crop}, &t->judging,
                                  t->views, t->view, t->cls, t->prox);
     t->dev->precision = precision;
+    rj_ready_free(ready);
     rj_arena_free(&arena);
     return status;
 }
