@@ -56,11 +56,13 @@ static rij_status logits_of(bench_net *net, bool train, rj_tensor **logit)
     rj_tensor *images, *h;
 
     rj_tape_reset(&net->tape);
-    RJ_TRY(rj_tensor_from(&net->tape, &shape, net->picture, &images));
-    if (train)
+    if (train) {
+        RJ_TRY(rj_tensor_from(&net->tape, &shape, net->picture, &images));
         RJ_TRY(rj_encoder_run(&net->params, &net->tape, &net->encoder, images, true, &h));
-    else
-        RJ_TRY(rj_ready_encode(net->ready, &net->tape, images, &h));
+    } else {
+        RJ_TRY(rj_ready_encode(net->ready, &net->tape, net->batch, net->crop,
+                               net->picture, &h));
+    }
     return rj_linear_run(&net->params, &net->tape, &net->classifier, h, logit);
 }
 

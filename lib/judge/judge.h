@@ -48,14 +48,14 @@ int rj_cover(int w, int h, int crop, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX]);
 /* What judges crops. */
 typedef struct rj_jury {
     rj_net *net;
-    const rj_ready *ready;   /* the net's encoder, or NULL: as the net is now */
+    const rj_ready *ready;   /* the net's encoder */
     const rj_tensor *traces; /* (H,d) unit rows, or NULL: then S_prox is 0 */
     int crop;
 } rj_jury;
 /* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. The tape
  * must be frozen; it is reset before and after. Batch norm uses running statistics, so
- * the net may be one in training, without `ready`. RIJ_E_DIVERGED (an output is not
- * finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
+ * the net may be one in training, made ready as it is now. RIJ_E_DIVERGED (an output is
+ * not finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
 rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
                            double *cls, double *prox);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */

@@ -84,15 +84,10 @@ static rij_status judge_traces(rj_net *net, const rj_tensor *traces, rj_tape *ta
 static rij_status judge_batch(const rj_jury *j, rj_tape *tape, int n, const float *planar,
                               double *cls, double *prox)
 {
-    const rj_shape shape = rj_shape_picture(n, 3, j->crop, j->crop);
     rj_real host[RJ_JUDGE_BATCH];
-    rj_tensor *images, *features, *logit;
+    rj_tensor *features, *logit;
 
-    RJ_TRY(rj_tensor_from(tape, &shape, planar, &images));
-    if (j->ready)
-        RJ_TRY(rj_ready_encode(j->ready, tape, images, &features));
-    else
-        RJ_TRY(rj_net_encode(j->net, tape, images, false, &features));
+    RJ_TRY(rj_ready_encode(j->ready, tape, n, j->crop, planar, &features));
     RJ_TRY(rj_net_logit(j->net, tape, features, &logit));
     RJ_TRY(rj_tensor_read(tape->dev, logit, host));
     for (int i = 0; i < n; i++) {

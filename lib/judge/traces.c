@@ -185,12 +185,11 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
 
 rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z)
 {
-    const rj_shape shape = rj_shape_picture(batch->rows, 3, batch->crop, batch->crop);
-    rj_tensor *x, *h;
+    rj_tensor *h;
 
     rj_tape_reset(&t->judging);
-    RJ_TRY(rj_tensor_from(&t->judging, &shape, batch->x, &x));
-    RJ_TRY(rj_ready_encode(t->ready, &t->judging, x, &h));
+    RJ_TRY(
+        rj_ready_encode(t->ready, &t->judging, batch->rows, batch->crop, batch->x, &h));
     return rj_net_project(t->stage1, &t->judging, RJ_HEAD_HOM, h, NULL, z);
 }
 

@@ -135,9 +135,11 @@ typedef struct rj_ready rj_ready;
 rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int side,
                         int batch, rj_ready **ready);
 void rj_ready_free(rj_ready *ready);
-/* As rj_net_encode() without `train`, up to rounding; nothing is recorded on the tape. */
-rij_status rj_ready_encode(const rj_ready *ready, rj_tape *tape, rj_tensor *images,
-                           rj_tensor **h);
+/* As rj_net_encode() without `train`, up to rounding, of n planar pictures
+ * (n,3,side,side); nothing is recorded on the tape. RIJ_E_SHAPE: another side;
+ * RIJ_E_ARGUMENT: another precision. */
+rij_status rj_ready_encode(const rj_ready *ready, rj_tape *tape, int n, int side,
+                           const float *planar, rj_tensor **h);
 rij_status rj_net_prepare(rj_net *net, rj_device *dev, int side, int batch,
                           rj_ready **ready);
 enum rj_head { RJ_HEAD_HOM, RJ_HEAD_HET };

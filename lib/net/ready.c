@@ -312,38 +312,74 @@ static rij_status encode_group(const rj_ready *r, rj_device *dev, int n,
     return trunk(r, dev, n, room, h);
 }
 
-rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, rj_tensor *images,
-                           rj_tensor **h)
+/* Memory of a group on its way: the trunk's four, the stem's, the picture and what the
+ * front-end makes of it, and the numbers of the picture where rj_real is no float. */
+struct rooms {
+    rj_real *trunk[5], *images, *front, *host;
+};
+
+static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct rooms *m)
 {
-    const int n = images->shape.rank == 4 ? images->shape.dim[0] : 0;
+    const rj_device *dev = tape->dev;
+    const int *image = r->images.dim;
+    const rj_conv *d = &r->stem.d;
+
+    for (int i = 0; i < 4; i++)
+        RJ_TRY(take(tape, trunk_numbers(r, dev, n), &m->trunk[i]));
+    if (r->pooled)
+        RJ_TRY(take(tape, numbers(dev, n, d->k, d->p, d->q), &m->trunk[4]));
+    RJ_TRY(take(tape, numbers(dev, n, 3, image[2], image[3]), &m->images));
+    m->front = m->images;
+    if (r->front != RJ_FRONT_RAW)
+        RJ_TRY(take(tape, numbers(dev, n, d->c, d->h, d->w), &m->front));
+    if (sizeof(rj_real) != sizeof(float))
+        RJ_TRY(take(tape, (size_t)n * 3 * (size_t)image[2] * (size_t)image[3], &m->host));
+    return RIJ_OK;
+}
+
+/* n pictures of planar numbers, packed and through the front-end. */
+static rij_status pass_images(const rj_ready *r, rj_device *dev, int n,
+                              const float *planar, const struct rooms *m)
+{
+    const int *image = r->images.dim;
+    const rj_picture d = {n, 3, image[2], image[3]};
+    const rj_residual residual = {n,           3,           d.h,         d.w,
+                                  r->stem.d.c, r->stem.d.h, r->stem.d.w, r->front};
+    const rj_real *from = m->host;
+
+    if (m->host)
+        for (size_t i = 0; i < (size_t)n * 3 * (size_t)d.h * (size_t)d.w; i++)
+            m->host[i] = planar[i];
+    else
+        from = (const rj_real *)(const void *)planar; // rj_real is float
+    RJ_TRY(dev->k->pack(dev, &d, from, m->images));
+    return r->front == RJ_FRONT_RAW
+               ? RIJ_OK
+               : dev->k->residual(dev, &residual, m->images, m->front);
+}
+
+rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
+                           const float *planar, rj_tensor **h)
+{
     const rj_shape rows = rj_shape_plain(2, n, r->features, 0, 0);
-    const rj_residual_par residual = {r->front};
-    rj_shape one = images->shape;
     rj_device *dev = tape->dev;
     const int group = group_of(r, dev, n);
-    const rj_conv *d = &r->stem.d;
-    rj_tensor *front = images, *out;
-    rj_real *room[5] = {0};
-    char text[2][64];
+    struct rooms m = {0};
+    rj_tensor *out;
 
-    one.dim[0] = 1;
-    RJ_REQUIRE(rj_shape_same(&one, &r->images), RIJ_E_SHAPE,
-               "predict: images %s, prepared for %s",
-               rj_shape_text(&images->shape, text[0]),
-               rj_shape_text(&r->images, text[1]));
-    RJ_REQUIRE(tape->dev->precision == r->precision, RIJ_E_ARGUMENT,
+    RJ_REQUIRE(side == r->images.dim[2], RIJ_E_SHAPE,
+               "predict: images of %d pixels, prepared for %d", side, r->images.dim[2]);
+    RJ_REQUIRE(dev->precision == r->precision, RIJ_E_ARGUMENT,
                "predict: prepared for another precision");
-    if (r->front != RJ_FRONT_RAW)
-        RJ_TRY(rj_apply(tape, &rj_op_residual, &residual, &images, &front));
     RJ_TRY(rj_tensor_new_raw(dev, &tape->arena, &rows, false, &out));
-    for (int i = 0; i < 4; i++)
-        RJ_TRY(take(tape, trunk_numbers(r, dev, group), &room[i]));
-    if (r->pooled)
-        RJ_TRY(take(tape, numbers(dev, group, d->k, d->p, d->q), &room[4]));
-    for (int i = 0; i < n; i += group)
-        RJ_TRY(encode_group(r, dev, RJ_MIN(group, n - i),
-                            front->x + (size_t)i * numbers(dev, 1, d->c, d->h, d->w),
-                            room, out->x + (size_t)i * (size_t)r->features));
+    RJ_TRY(take_rooms(r, tape, group, &m));
+    for (int i = 0; i < n; i += group) {
+        const int some = RJ_MIN(group, n - i);
+        RJ_TRY(pass_images(r, dev, some,
+                           planar + (size_t)i * 3 * (size_t)side * (size_t)side, &m));
+        RJ_TRY(encode_group(r, dev, some, m.front, m.trunk,
+                            out->x + (size_t)i * (size_t)r->features));
+    }
     *h = out;
     return RIJ_OK;
 }
