@@ -5,7 +5,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGN = 64, HUGE_BYTES = 2 << 20, SMALLEST_BLOCK = 64 << 10 };
+enum {
+    ALIGN = 64,
+    PAGE_BYTES = 64 << 10,
+    HUGE_BYTES = 2 << 20,
+    SMALLEST_BLOCK = 64 << 10
+};
+#if defined(__has_feature)
+#    if __has_feature(address_sanitizer)
+#        define __SANITIZE_ADDRESS__ 1 /* as gcc has it */
+#    endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #    define PAGES_FROM SIZE_MAX /* the sanitizer watches the heap */
 #else
@@ -40,9 +50,8 @@ static size_t bytes_of(size_t n, size_t each)
 /* What lies before every piece of memory. Large pieces are pages of their own, on huge
  * pages if the system has them, and go back to it at once: the heap would keep them. */
 typedef struct head {
-    size_t bytes;     /* all that is taken, for the count */
-    void *map;        /* start of the pages; NULL: from the heap */
-    size_t map_bytes; /* address space, part of it never touched */
+    size_t bytes; /* all that is taken, for the count */
+    size_t pages; /* bytes of pages; 0: from the heap */
 } head;
 
 static head *head_of(void *memory)
@@ -61,19 +70,34 @@ static void count_in(size_t size)
 }
 
 /* Pages for so many bytes from a multiple of HUGE_BYTES on, zero; NULL if there are none.
- */
+ * What lies before and behind them goes back at once: the system counts mappings. */
 static head *pages(size_t bytes)
 {
-    const size_t space = bytes + HUGE_BYTES;
-    unsigned char *map =
-        mmap(NULL, space, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const size_t size = (bytes + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1);
+    unsigned char *map = mmap(NULL, size + HUGE_BYTES, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t before;
     head *h;
 
     if (map == MAP_FAILED)
         return NULL;
-    h = (head *)(void *)(map + (-(uintptr_t)map & (HUGE_BYTES - 1)));
-    madvise(h, bytes, MADV_HUGEPAGE);
-    *h = (head){bytes, map, space};
+    before = -(uintptr_t)map & (HUGE_BYTES - 1);
+    if (before)
+        munmap(map, before);
+    munmap(map + before + size, HUGE_BYTES - before);
+    h = (head *)(void *)(map + before);
+    madvise(h, size, MADV_HUGEPAGE);
+    *h = (head){bytes, size};
+    return h;
+}
+
+/* The same from the heap. */
+static head *heap(size_t bytes)
+{
+    head *h = aligned_alloc(ALIGN, bytes);
+
+    if (h)
+        *(head *)memset(h, 0, bytes) = (head){bytes, 0};
     return h;
 }
 
@@ -84,13 +108,9 @@ void *rj_alloc(size_t n, size_t each)
 
     if (refused() || bytes == ALIGN)
         return NULL;
-    if (bytes >= PAGES_FROM) {
-        h = pages(bytes);
-    } else {
-        h = aligned_alloc(ALIGN, bytes);
-        if (h)
-            *(head *)memset(h, 0, bytes) = (head){bytes, NULL, 0};
-    }
+    h = bytes >= PAGES_FROM ? pages(bytes) : NULL;
+    if (!h)
+        h = heap(bytes);
     if (!h)
         return NULL;
     count_in(bytes);
@@ -106,8 +126,8 @@ void rj_free(void *memory)
     h = head_of(memory);
     atomic_fetch_sub(&live, 1);
     atomic_fetch_sub(&bytes_live, h->bytes);
-    if (h->map)
-        munmap(h->map, h->map_bytes);
+    if (h->pages)
+        munmap(h, h->pages);
     else
         free(h);
 }
@@ -208,7 +228,7 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
 }
 
 /* Several blocks become one that holds all: the next round then takes from it alone. If
- * there is no memory for that, the newest block is kept and the arena grows again. */
+ * there is no memory for that, the arena is empty and grows again. */
 void rj_arena_reset(rj_arena *arena)
 {
     rj_block *block = arena->first;

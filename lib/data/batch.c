@@ -137,17 +137,16 @@ rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch)
     slot *s = &b->slot[b->next % b->slots];
     const double start_s = rj_now_s();
 
-    if (b->workers == 0) {
-        b->worked_s += fill(b, s, b->next);
-    } else {
-        pthread_mutex_lock(&b->lock);
-        b->released = b->next;
-        pthread_cond_broadcast(&b->freed);
-        while (s->ready != b->next)
-            pthread_cond_wait(&b->filled, &b->lock);
-        pthread_mutex_unlock(&b->lock);
-    }
+    const double here_s = b->workers == 0 ? fill(b, s, b->next) : 0;
+
+    pthread_mutex_lock(&b->lock);
+    b->released = b->next;
+    pthread_cond_broadcast(&b->freed);
+    while (b->workers > 0 && s->ready != b->next)
+        pthread_cond_wait(&b->filled, &b->lock);
+    b->worked_s += here_s;
     b->waited_s += rj_now_s() - start_s;
+    pthread_mutex_unlock(&b->lock);
     RJ_REQUIRE(s->status == RIJ_OK, s->status, "%s", s->message);
     b->next++;
     *batch = &s->batch;

@@ -195,7 +195,8 @@ typedef struct rj_place {
 } rj_place;
 /* The same five draws for any size, so pictures of one size get the same place. */
 rj_place rj_place_draw(int w, int h, int crop, rj_random *r);
-/* Degrade a window by the stream, cut, flip, and write (3,crop,crop) numbers. */
+/* Degrade a window by the stream, cut, flip, and write (3,crop,crop) numbers. The window
+ * is place->w by place->h, and no degradation changes that. */
 rij_status rj_view_write(const rj_image *window, const rj_place *place, const rj_law *law,
                          rj_random degrade, float *planar);
 

@@ -142,7 +142,7 @@ rij_status rj_device_scratch(rj_device *device, size_t bytes);
 rij_status rj_device_shared(rj_device *device, size_t bytes);
 
 /* The fastest table of kernels this processor has, or the one that RIJ_ISA names (plain,
- * avx2, avx512) if it has that; cpu/isa.c. Never NULL. */
+ * avx2, avx512, avx512bf16) if it has that; cpu/isa.c. Never NULL. */
 const struct rj_isa *rj_cpu_isa(void);
 
 /* Numbers that a picture takes in storage. */

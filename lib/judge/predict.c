@@ -5,7 +5,7 @@
  *
  * Nothing is resized: the traces of a generator live in the finest frequencies, which a
  * resampling would move. Cost: a forward pass of at most RJ_COVER_MAX crops, and beside
- * the decoded pixels the activations of RJ_JUDGE_BATCH crops, which stay with the model
+ * the decoded pixels the activations of a few of them, which stay with the model
  * for the next prediction; so does the encoder made ready (net/ready.c), which all
  * threads share. */
 #include "judge/judge.h"

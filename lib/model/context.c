@@ -69,6 +69,7 @@ rij_status rj_context_take(const rij_model *m, rj_context **context)
     }
     c->next = NULL;
     c->dev->precision = m->precision;
+    c->dev->isa = m->dev->isa; // what the model was made ready on
     *context = c;
     return RIJ_OK;
 }

@@ -137,9 +137,10 @@ rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int s
 void rj_ready_free(rj_ready *ready);
 /* As rj_net_encode() without `train`, up to rounding, of n planar pictures
  * (n,3,side,side); nothing is recorded on the tape. RIJ_E_SHAPE: another side;
- * RIJ_E_ARGUMENT: another precision. */
+ * RIJ_E_ARGUMENT: another device, instruction set or precision. */
 rij_status rj_ready_encode(const rj_ready *ready, rj_tape *tape, int n, int side,
                            const float *planar, rj_tensor **h);
+/* The net's encoder made ready: rj_ready_new() of its parameters. */
 rij_status rj_net_prepare(rj_net *net, rj_device *dev, int side, int batch,
                           rj_ready **ready);
 enum rj_head { RJ_HEAD_HOM, RJ_HEAD_HET };

@@ -2,8 +2,8 @@
  * before it, weights laid out once for a size of picture, relu and the shortcut's sum
  * done as numbers are written.
  *
- *     w'[k] = w[k] s[k],    b'[k] = beta[k] - mean[k] s[k],    s = gamma / sqrt(var +
- * eps)
+ *     w'[k] = w[k] s[k],    b'[k] = beta[k] - mean[k] s[k],
+ *     s = gamma / sqrt(var + eps)
  *
  * What is made is never written again: any number of threads may use it, each with a tape
  * and a device of its own. A pass takes four pictures of the trunk's size on the tape,
@@ -28,6 +28,8 @@ typedef struct block {
 struct rj_ready {
     rj_arena arena; /* the laid out weights */
     enum rj_precision precision;
+    const rj_kernels *kernels; /* that laid them out */
+    const struct rj_isa *isa;
     rj_shape images; /* of one */
     enum rj_front front;
     bool pooled;
@@ -188,6 +190,8 @@ rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int s
 
     RJ_REQUIRE(r, RIJ_E_MEMORY, "prepare: no memory");
     r->precision = dev->precision;
+    r->kernels = dev->k;
+    r->isa = dev->isa;
     r->images = rj_shape_picture(1, 3, side, side);
     r->front = e->front;
     r->pooled = e->pooled;
@@ -369,8 +373,9 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
 
     RJ_REQUIRE(side == r->images.dim[2], RIJ_E_SHAPE,
                "predict: images of %d pixels, prepared for %d", side, r->images.dim[2]);
-    RJ_REQUIRE(dev->precision == r->precision, RIJ_E_ARGUMENT,
-               "predict: prepared for another precision");
+    RJ_REQUIRE(dev->precision == r->precision && dev->k == r->kernels &&
+                   dev->isa == r->isa,
+               RIJ_E_ARGUMENT, "predict: prepared for another device or precision");
     RJ_TRY(rj_tensor_new_raw(dev, &tape->arena, &rows, false, &out));
     RJ_TRY(take_rooms(r, tape, group, &m));
     for (int i = 0; i < n; i += group) {

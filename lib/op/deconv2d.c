@@ -6,8 +6,8 @@
  * x (N,C,P,Q) picture, w (C,K,R,S) as PyTorch has it, bias (K) or none -> y (N,K,H,V),
  * H = (P - 1) stride - 2 pad + R. Let conv be the convolution from y's side to x's with
  * these w: then y = conv_grad_x(x), dx = conv(dy), dw = conv_grad_w(dy, x); no kernel of
- * its own but the bias. Saved for backward: room for conv(dy), as large as x, because a
- * convolution writes where a gradient must add. */
+ * its own but the bias. Saved for backward: room for conv(dy), as large as x: a
+ * convolution writes, and where x's gradient is not fresh it must be added. */
 #include "op/op.h"
 
 rij_status rj_ref_bias(rj_device *dev, const rj_picture *d, const rj_real *bias,

@@ -103,7 +103,8 @@ static rij_status borrow_inputs(rj_tape *tape, rj_call *c)
             continue;
         for (int j = i + 1; j < c->op->inputs; j++)
             twice = twice || c->in[j] == t;
-        if (i == 0 && c->op->in_place && !twice && loan_of(tape, c->out)) {
+        if (i == 0 && c->op->in_place && !twice && loan_of(tape, c->out) &&
+            rj_storage(tape->dev, &t->shape) == rj_storage(tape->dev, &c->out->shape)) {
             t->g = c->out->g;
             c->fresh |= 1;
             continue;

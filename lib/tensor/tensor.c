@@ -24,8 +24,11 @@ rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *sh
 rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
                          bool gradient, rj_tensor **out)
 {
-    RJ_TRY(rj_tensor_new_raw(dev, arena, shape, gradient, out));
-    memset((*out)->x, 0, rj_storage(dev, shape) * sizeof *(*out)->x);
+    rj_tensor *t;
+
+    RJ_TRY(rj_tensor_new_raw(dev, arena, shape, gradient, &t));
+    RJ_TRY(rj_zero(dev, t->x, rj_storage(dev, shape)));
+    *out = t;
     return RIJ_OK;
 }
 

@@ -46,7 +46,9 @@ typedef struct rj_op {
     size_t par_bytes; /* size of its parameters; 0: none */
     rij_status (*shape)(const rj_call *c, rj_shape *out, size_t *saved);
     rij_status (*forward)(const rj_call *c);
-    rij_status (*backward)(const rj_call *c); /* adds to in[i]->g where not NULL */
+    rij_status (*backward)(
+        const rj_call *c); /* adds to in[i]->g where not NULL, or writes
+                              it: see `writes` and rj_call.fresh */
 } rj_op;
 
 /* Memory that gradients of outputs take turns in. */
@@ -94,11 +96,12 @@ rij_status rj_tensor_write(rj_device *dev, rj_tensor *t, const rj_real *planar);
 rij_status rj_tensor_scalar(rj_device *dev, const rj_tensor *t, double *value);
 
 /* tape.c */
-/* Run op forward and remember the call. `par` (op->par_bytes) is copied. The output gets
- * a gradient if any input has one and the tape is not frozen. */
+/* Run op forward and remember the call. `par` (op->par_bytes) is copied. The output
+ * learns if any input does and the tape is not frozen. */
 rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
                     rj_tensor *const in[], rj_tensor **out);
-/* Gradients of `loss`, one number, into every tensor it came from; they add up. */
+/* Gradients of `loss`, one number, into every tensor it came from; they add up. After a
+ * failure the tape can only be reset, and the gradients of leaves be cleared. */
 rij_status rj_backward(rj_tape *tape, rj_tensor *loss);
 /* Its parts: lend an output that learns a gradient, zero; walk call i backwards, which
  * lends its inputs theirs and ends its output's; take back what was lent. */

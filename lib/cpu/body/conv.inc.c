@@ -1,7 +1,8 @@
 /* conv.inc.c: convolution and its gradient by x.
  *
- * Shared scratch holds, for one call: the places the taps read, `start` (the bias, or
- * zeros, for whole blocks), and the weights in the order the tiles read them:
+ * Laid out before, in shared scratch for one call or in the caller's memory for good, are
+ * the places the taps read, `start` (the bias, or zeros, for whole blocks), and the
+ * weights in the order the tiles read them:
  *
  *     [group][block of c][phase of the output][tap][c][blocks * 16]
  *

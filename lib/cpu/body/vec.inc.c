@@ -58,7 +58,7 @@ ALWAYS vec where(mask m, vec a, vec b)
 }
 
 /* The smaller and the larger of two lanes; b for both where one is no number. Compilers
- * make one instruction of these loops, and of the next. */
+ * make one instruction of these loops, and of root()'s. */
 ALWAYS vec least(vec a, vec b)
 {
     rj_real x[LANES], y[LANES];

@@ -11,7 +11,7 @@
  *     M [point][block of k][place][16]      sum_c U V, for one group of blocks of k
  *
  * and U = G w G' lies packed as [group][point][c][lanes]. In float the result is off by
- * some 1e-5 of its largest number, ten times as much as the direct sum. */
+ * about ten times as much as the direct sum (docs/math.md). */
 
 enum { SIX = 6, POINTS = SIX * SIX, QUAD = 4 };
 

@@ -9,8 +9,8 @@
  *     V [point][block of c][place][16],    W [point][block of k][place][16]
  *
  * then each of the 36 products adds its places to sum [block of k][block of c][point]
- * [16 c][16 k]. Chunks and pieces depend on the shape alone, and so do the sums. In pairs
- * a number holds one channel of two places. */
+ * [16 c][16 k]. Chunks and pieces depend on the shape and the form alone, and so do the
+ * sums. In pairs a number holds one channel of two places. */
 
 struct winograd_w {
     struct winograd g; /* of the forward convolution; g.some: places of a chunk */
@@ -190,7 +190,9 @@ static rij_status window_sums_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* As winograd_taken(), with points of both sides going through memory. */
+/* As winograd_taken(), with points of both sides going through memory, which costs more
+ * than three times as much. In pairs the direct way gains only a third: it converts both
+ * sides for a few blocks at a time. Fitted to what bench_kernel measured. */
 static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 {
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
