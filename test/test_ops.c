@@ -175,82 +175,128 @@ START_TEST(the_cpu_agrees_with_the_reference)
 }
 END_TEST
 
+/* Every case on both devices, and convolutions in each precision by each algorithm, with
+ * each instruction set. */
+static void each_way(void (*check)(const one *c, const way *w))
+{
+    const char *isa;
+    int i = 0;
+
+    for (int k = 0; k < cases_count; k++) {
+        check(&cases[k], &(way){"ref", 2, RJ_FP32, RJ_AUTO});
+        check(&cases[k], &(way){"cpu", 2, RJ_FP32, RJ_AUTO});
+    }
+    while ((isa = next_isa(&i)) != NULL)
+        for (int k = 0; k < cases_count; k++)
+            if (cases[k].op == &rj_op_conv2d || cases[k].op == &rj_op_deconv2d)
+                for (int a = RJ_DIRECT; a <= RJ_WINOGRAD; a++)
+                    for (int p = RJ_FP32; p <= RJ_BF16; p++)
+                        check(&cases[k], &(way){"cpu", 2, (enum rj_precision)p,
+                                                (enum rj_algorithm)a});
+}
+
+/* What kernels left in a device's own memory becomes no numbers. */
+static void soil_device(rj_device *dev)
+{
+    if (dev->shared)
+        memset(dev->shared, 0xff, dev->shared_bytes);
+    for (int i = 0; i < RJ_MAX_THREADS; i++)
+        if (dev->scratch[i])
+            memset(dev->scratch[i], 0xff, dev->scratch_bytes);
+}
+
 /* Forward and backward once more, in memory full of what are no numbers. Everything must
  * come out the same, lanes past the channels included. */
-static void check_overwrites(const one *c, const char *device)
+static void check_overwrites(const one *c, const way *w)
 {
     run fresh, soiled;
     rj_real *v;
 
-    run_open(&fresh, c, device, 2);
-    run_open(&soiled, c, device, 2);
+    run_open_way(&fresh, c, w);
+    run_open_way(&soiled, c, w);
+    v = weights(rj_count(&fresh.out->shape));
+    run_backward(&soiled, v); // now the device has all its memory
     rj_tape_reset(&soiled.tape);
     memset(soiled.tape.arena.first->bytes, 0xff, soiled.tape.arena.first->size);
+    soil_device(soiled.dev);
     run_forward(&soiled);
     ck_assert_msg(memcmp(fresh.out->x, soiled.out->x,
                          rj_storage(fresh.dev, &fresh.out->shape) * sizeof *v) == 0,
-                  "%s %s/%s: y", device, c->op->name, c->name);
-    v = weights(rj_count(&fresh.out->shape));
+                  "%s %s/%s: y, precision %d, algorithm %d", w->device, c->op->name,
+                  c->name, w->precision, w->algorithm);
     run_backward(&fresh, v);
+    soil_device(soiled.dev);
     run_backward(&soiled, v);
     rj_free(v);
     for (int i = 0; i < c->op->inputs; i++)
         ck_assert_msg(!wants(c, i) ||
                           memcmp(fresh.in[i]->g, soiled.in[i]->g,
                                  rj_storage(fresh.dev, &c->in[i]) * sizeof *v) == 0,
-                      "%s %s/%s: dx of input %d", device, c->op->name, c->name, i);
+                      "%s %s/%s: dx of input %d, precision %d, algorithm %d", w->device,
+                      c->op->name, c->name, i, w->precision, w->algorithm);
     run_close(&fresh);
     run_close(&soiled);
 }
 
 START_TEST(a_result_does_not_depend_on_what_lay_there_before)
 {
-    for (int k = 0; k < cases_count; k++) {
-        check_overwrites(&cases[k], "ref");
-        check_overwrites(&cases[k], "cpu");
-    }
+    each_way(check_overwrites);
 }
 END_TEST
 
-/* Where an op says that it writes an input's gradient, nothing of what lay there is left,
- * and it is what would have been added. */
-static void check_written(const one *c, const char *device)
+/* Added to, then written where `fresh` says so. */
+static void check_fresh(run *r, const char *device, unsigned fresh, const rj_real *v)
 {
-    run r;
-    rj_real *v;
+    rj_call *call = &r->tape.call[0];
+    rj_real *added[RJ_MAX_IN] = {NULL};
 
-    run_open(&r, c, device, 2);
+    run_backward(r, v);
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (fresh >> i & 1) {
+            added[i] = gradient_of(r, r->in[i]);
+            memset(r->in[i]->g, 0xff, rj_storage(r->dev, &r->in[i]->shape) * sizeof *v);
+        }
+    call->fresh = fresh;
+    OK(call->op->backward(call));
+    call->fresh = 0;
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (fresh >> i & 1) {
+            const size_t n = rj_count(&r->in[i]->shape);
+            rj_real *written = gradient_of(r, r->in[i]);
+            for (size_t k = 0; k < n; k++)
+                written[k] += (rj_real)0.5; // which run_backward() begins with
+            check_equal(r->c, device, "dx written", n, added[i], written);
+            if (r->in[i]->shape.picture)
+                check_lanes(r, &r->in[i]->shape, r->in[i]->g);
+            rj_free(added[i]);
+            rj_free(written);
+        }
+}
+
+/* Where an op says that it writes an input's gradient, nothing of what lay there is left,
+ * and it is what would have been added: of each input alone, and of all together. */
+static void check_written(const one *c, const way *w)
+{
+    unsigned all = 0;
+    rj_real *v;
+    run r;
+
+    run_open_way(&r, c, w);
     v = weights(rj_count(&r.out->shape));
-    for (int i = 0; i < c->op->inputs; i++) {
-        const size_t n = rj_count(&c->in[i]);
-        rj_real *added, *written;
-        if (!(c->op->writes >> i & 1) || !r.in[i] || !wants(c, i))
-            continue;
-        run_backward(&r, v);
-        added = gradient_of(&r, r.in[i]);
-        memset(r.in[i]->g, 0xff, rj_storage(r.dev, &c->in[i]) * sizeof *v);
-        r.tape.call[0].fresh = 1u << i;
-        OK(c->op->backward(&r.tape.call[0]));
-        r.tape.call[0].fresh = 0;
-        written = gradient_of(&r, r.in[i]);
-        for (size_t k = 0; k < n; k++)
-            written[k] += (rj_real)0.5; // which run_backward() begins with
-        check_equal(c, device, "dx written", n, added, written);
-        if (c->in[i].picture)
-            check_lanes(&r, &c->in[i], r.in[i]->g);
-        rj_free(added);
-        rj_free(written);
-    }
+    for (int i = 0; i < c->op->inputs; i++)
+        if (c->op->writes >> i & 1 && r.in[i] && wants(c, i)) {
+            check_fresh(&r, w->device, 1u << i, v);
+            all |= 1u << i;
+        }
+    if (all & (all - 1)) // more than one
+        check_fresh(&r, w->device, all, v);
     rj_free(v);
     run_close(&r);
 }
 
 START_TEST(a_fresh_gradient_is_written_whole)
 {
-    for (int k = 0; k < cases_count; k++) {
-        check_written(&cases[k], "ref");
-        check_written(&cases[k], "cpu");
-    }
+    each_way(check_written);
 }
 END_TEST
 

