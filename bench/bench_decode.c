@@ -11,7 +11,7 @@
 enum { WIDTH = 1600, HEIGHT = 1200, FILES = 16 };
 
 typedef struct decoding {
-    char path[64];
+    char path[512];
     int crop;
     rj_pool *pool;
 } decoding;
@@ -69,11 +69,14 @@ static rij_status decode_all(void *job)
 int main(int argc, char **argv)
 {
     bench_options o = {.crop = 128, .steps = 5};
-    decoding d = {.path = "/tmp/realjudge-bench-XXXXXX"};
+    const char *base = getenv("TMPDIR");
+    decoding d = {0};
     int file;
 
     bench_parse(argc, argv, "bench_decode: JPEG files to planar numbers", &o);
     d.crop = o.crop;
+    snprintf(d.path, sizeof d.path, "%s/rj_bench_XXXXXX",
+             base && *base ? base : P_tmpdir);
     file = mkstemp(d.path);
     if (file < 0)
         bench_check(rj_fail(RIJ_E_FILE, "no temporary file %s", d.path), "decoding");

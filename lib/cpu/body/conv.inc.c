@@ -106,12 +106,12 @@ static void pack_block(const struct conv *j, int k0, int c0, rj_real *to)
             for (int t = 0; t < ny * nx; t++) {
                 const int tap = axis_tap(&g->y, oy, t / nx) * g->x.window +
                                 axis_tap(&g->x, ox, t % nx);
-                if (window > TURNED)
-                    take_tap(g, from + tap, rows, cols, w);
-                if (window > TURNED)
-                    pack_tap(g, w, BLOCK, cols, at);
-                else
+                if (window <= TURNED) {
                     pack_tap(g, w + tap * BLOCK, window * BLOCK, cols, at);
+                } else {
+                    take_tap(g, from + tap, rows, cols, w);
+                    pack_tap(g, w, BLOCK, cols, at);
+                }
                 at += steps_of(g, cols) * lanes;
             }
             to += (ptrdiff_t)steps_of(g, g->c) * ny * nx * lanes;

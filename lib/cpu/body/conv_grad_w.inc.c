@@ -57,18 +57,6 @@ static ptrdiff_t sums_of_tap(const struct grad_w *j, int r, int t)
     return (ptrdiff_t)(r * ax->window + place + t / ax->step) * j->g.c * BLOCK;
 }
 
-/* n neighbours at x, in as few runs as registers allow. */
-static void pull_some(const struct pull *s, bool pairs, int n, const rj_real *x,
-                      const rj_real *dy, rj_real *sum)
-{
-    const int parts = runs(n, RJ_MIN(16, ACCS / PARTS));
-
-    for (int i = 0; i < parts; i++) {
-        const int from = i * n / parts, some = (i + 1) * n / parts - from;
-        pulls[pairs][some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
-    }
-}
-
 /* Add rows of one block of x and one of dy to the sums of that pair. */
 static void pull_rows(const struct grad_w *j, int channels, int rows, const rj_real *x,
                       const rj_real *dy, rj_real *sum)
@@ -294,11 +282,11 @@ static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
                                 const rj_real *dy, rj_real *dw, rj_real *db)
 {
     const rj_picture out = {d->n, d->k, d->p, d->q};
-    struct grad_w j = grad_w_new(dev, d, form_of(dev), x, dy, dw);
 
     if (winograd_w_taken(dev, d)) {
         RJ_TRY(run_winograd_w(dev, d, x, dy, dw));
     } else {
+        struct grad_w j = grad_w_new(dev, d, form_of(dev), x, dy, dw);
         RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));
         RJ_TRY(rj_device_shared(dev, grad_w_shared(&j)));
         RJ_TRY(run_grad_w(&j, dev->shared));

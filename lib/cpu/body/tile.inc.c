@@ -188,3 +188,15 @@ TO_16(PULL, )
 #define PULL_PAIRS_NAME(B, I) pull_pairs_##I,
 static pull_fn *const pulls[2][16] = {{TO_16(PULL_NAME, )},
                                       {TO_16(PULL_PAIRS_NAME, )}}; /* [pairs][I - 1] */
+
+/* n neighbours at x, in as few runs as registers allow. */
+static void pull_some(const struct pull *s, bool pairs, int n, const rj_real *x,
+                      const rj_real *dy, rj_real *sum)
+{
+    const int parts = runs(n, RJ_MIN(16, ACCS / PARTS));
+
+    for (int i = 0; i < parts; i++) {
+        const int from = i * n / parts, some = (i + 1) * n / parts - from;
+        pulls[pairs][some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
+    }
+}

@@ -153,8 +153,8 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
         for (int r = 0; r < rows; r++)
             for (int x = 0; x < cols; x++) {
                 const ptrdiff_t to = at + r * line + x * BLOCK + v;
-                const vec sum = y[r * QUAD + x] + (more ? load(more + to) : first);
-                store(g->y + to, largest(floor, more ? sum + first : sum));
+                const vec old = more ? load(more + to) : fill(0);
+                store(g->y + to, largest(floor, y[r * QUAD + x] + old + first));
             }
     }
 }
@@ -350,10 +350,20 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
     return g;
 }
 
-/* Whether the detour is taken: where it can be and must be, or where it pays. That is
- * judged by the operations of one place: products, points to and from, in vectors of 16,
- * and what each pair of channels costs: laying U out, or, where it was prepared, reading
- * it once, which is 36 numbers instead of 9 and out of memory when they are many. */
+/* Where the detour can be taken, it is if it must be, or if it pays. */
+static bool winograd_chosen(const rj_device *dev, const rj_conv *d, double direct,
+                            double detour)
+{
+    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
+        return false;
+    return dev->algorithm == RJ_WINOGRAD ||
+           (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
+}
+
+/* Whether the detour is taken, forward or for the gradient by x. That is judged by the
+ * operations of one place: products, points to and from, in vectors of 16, and what each
+ * pair of channels costs: laying U out, or, where it was prepared, reading it once, which
+ * is 36 numbers instead of 9 and out of memory when they are many. */
 static bool winograd_taken(rj_device *dev, const rj_conv *d, bool back, bool ready)
 {
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1; // of a multiplication
@@ -366,10 +376,7 @@ static bool winograd_taken(rj_device *dev, const rj_conv *d, bool back, bool rea
     const double detour = places * (each * 36.0 / 16 * c * k + 14 * c + 14 * k) +
                           (ready ? 4 * read : 24) * c * k;
 
-    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
-        return false;
-    return dev->algorithm == RJ_WINOGRAD ||
-           (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
+    return winograd_chosen(dev, d, direct, detour);
 }
 
 /* Numbers of `start` and U. */

@@ -130,7 +130,6 @@ static rij_status points_piece(void *job, int index, int worker)
 static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_real *sum)
 {
     const int channels = RJ_MIN(BLOCK, j->g.c - b * BLOCK);
-    const int n = runs(channels, RJ_MIN(16, ACCS / PARTS));
     const bool pairs = j->g.form == PAIRED;
     const struct pull s = {
         .rows = 1, .cols = pairs ? runs(j->some, 2) : j->some, .x_col = BLOCK};
@@ -139,10 +138,7 @@ static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_re
 
     for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
         sum[i] = 0;
-    for (int i = 0; i < n; i++) {
-        const int c = i * channels / n, some = (i + 1) * channels / n - c;
-        pulls[pairs][some - 1](&s, v + c, w, sum + c * BLOCK);
-    }
+    pull_some(&s, pairs, channels, v, w, sum);
 }
 
 /* The sums of one point, for a share of the blocks of k. */
@@ -190,9 +186,9 @@ static rij_status window_sums_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* As winograd_taken(), with points of both sides going through memory, which costs more
- * than three times as much. In pairs the direct way gains only a third: it converts both
- * sides for a few blocks at a time. Fitted to what bench_kernel measured. */
+/* As winograd_taken(). Points of both sides go through memory, and in pairs the direct
+ * way gains but a third, since it converts both sides: so that 16 channels go directly
+ * and 32 by Winograd, which were the faster ways. */
 static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 {
     const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
@@ -202,10 +198,7 @@ static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
     const double detour =
         places * (each * 36.0 / 16 * c * k + 50 * c + 50 * k) + 35 * c * k;
 
-    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
-        return false;
-    return dev->algorithm == RJ_WINOGRAD ||
-           (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
+    return winograd_chosen(dev, d, direct, detour);
 }
 
 static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real *x,
