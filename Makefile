@@ -95,9 +95,10 @@ $(B)/%.o: %.c Makefile | deps
 
 # The fast kernels are compiled once per instruction set; cpu/isa.c picks at run time.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
-$(B)/lib/cpu/isa_avx2.o: EXTRA_CFLAGS = -mavx2 -mfma -ffp-contract=fast -fno-math-errno
-$(B)/lib/cpu/isa_avx512bf16.o: EXTRA_CFLAGS = -mavx512bf16
-$(B)/lib/cpu/isa_avx512.o $(B)/lib/cpu/isa_avx512bf16.o: EXTRA_CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -ffp-contract=fast -fno-math-errno
+$(B)/lib/cpu/isa_avx%.o: EXTRA_CFLAGS = -mfma -ffp-contract=fast -fno-math-errno
+$(B)/lib/cpu/isa_avx2.o $(B)/lib/cpu/isa_avx2_half.o: EXTRA_CFLAGS += -mavx2
+$(addprefix $(B)/lib/cpu/isa_avx512,.o _half.o _pairs.o): EXTRA_CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl
+$(B)/lib/cpu/isa_avx512_pairs.o: EXTRA_CFLAGS += -mavx512bf16
 endif
 
 # The examples see the public header only.

@@ -52,7 +52,7 @@ void bench_net_close(bench_net *net)
 
 static rij_status logits_of(bench_net *net, bool train, rj_tensor **logit)
 {
-    const rj_shape shape = rj_shape_picture(net->batch, 3, net->crop, net->crop);
+    const rj_shape shape = rj_shape_plain(4, net->batch, 3, net->crop, net->crop);
     rj_tensor *images, *h;
 
     rj_tape_reset(&net->tape);

@@ -2,6 +2,8 @@
 #include "cases.h"
 #include "cpu/cpu.h"
 #include "test.h"
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,20 @@ const int cases_count = RJ_COUNT(cases);
 bool wants(const one *c, int i)
 {
     return strchr("gfkz", c->inputs[i]) != NULL;
+}
+
+bool convolves(const one *c)
+{
+    return c->op == &rj_op_conv2d || c->op == &rj_op_deconv2d;
+}
+
+bool pictured(const one *c)
+{
+    bool any = convolves(c) || c->op == &rj_op_residual;
+
+    for (int i = 0; i < c->op->inputs; i++)
+        any = any || (c->inputs[i] != '-' && c->in[i].picture);
+    return any;
 }
 
 rj_real *noise(size_t n, int which)
@@ -112,8 +128,7 @@ void run_forward(run *r)
         OK(rj_backward_begin(&r->tape, r->out));
 }
 
-/* A tensor whose values are t's gradient, so that both are read and written alike. */
-static rj_tensor gradient_as_values(const rj_tensor *t)
+rj_tensor gradient_as_values(const rj_tensor *t)
 {
     return (rj_tensor){.shape = t->shape, .x = t->g};
 }
@@ -122,6 +137,8 @@ void run_backward(run *r, const rj_real *dy)
 {
     rj_tensor y = gradient_as_values(r->out);
 
+    if (!r->out->learns)
+        return;
     for (int i = 0; i < r->c->op->inputs; i++)
         if (r->in[i] && r->in[i]->g) {
             const size_t n = rj_count(&r->in[i]->shape);
@@ -161,6 +178,21 @@ rj_real *gradient_of(const run *r, const rj_tensor *t)
     for (size_t i = 0; i < rj_count(&t->shape); i++)
         x[i] -= (rj_real)0.5;
     return x;
+}
+
+double stored_number(const run *r, const rj_shape *shape, const rj_real *x, size_t i)
+{
+    union {
+        uint32_t bits;
+        float x;
+    } u = {0};
+    uint16_t half;
+
+    if (!shape->picture || !r->dev->k->halves || r->dev->precision != RJ_BF16)
+        return (double)x[i];
+    memcpy(&half, (const char *)x + i * sizeof half, sizeof half);
+    u.bits = (uint32_t)half << 16;
+    return (double)u.x;
 }
 
 void set_values(run *r, rj_tensor *t, const rj_real *planar)
@@ -205,6 +237,34 @@ rj_real *all_numbers(const one *c, const way *w, size_t *n)
     run_close(&r);
     *n = have;
     return all;
+}
+
+double order_bound(const one *c, size_t n, const rj_real *a)
+{
+    const double eps =
+        sizeof(rj_real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON;
+    double most = 1e-2, terms = 1; // no sum has more terms than the largest input numbers
+
+    for (int i = 0; i < c->op->inputs; i++)
+        if (c->inputs[i] != '-')
+            terms = fmax(terms, (double)rj_count(&c->in[i]));
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)a[i]));
+    return 32 * eps * sqrt(terms) * most;
+}
+
+void check_lanes(const run *r, const rj_shape *shape, const rj_real *x)
+{
+    const rj_picture d = rj_shape_dims(shape);
+    const size_t block = (size_t)r->dev->k->block,
+                 plane = (size_t)d.h * (size_t)d.w * block;
+    const size_t blocks = ((size_t)d.c + block - 1) / block;
+
+    for (size_t i = 0; i < (size_t)d.n * blocks * plane; i++)
+        HOLDS(i / plane % blocks * block + i % block < (size_t)d.c ||
+                  stored_number(r, shape, x, i) == 0,
+              "%s/%s: a lane past channel %d holds %g", r->c->op->name, r->c->name, d.c,
+              stored_number(r, shape, x, i));
 }
 
 const char *next_isa(int *i)

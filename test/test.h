@@ -20,6 +20,13 @@
         ck_assert_msg(rij_last_error()[0] != 0, "no message");                           \
     } while (0)
 
+/* ck_assert_msg() for loops over numbers: check writes to a file at each of those. */
+#define HOLDS(condition, ...)                                                            \
+    do {                                                                                 \
+        if (!(condition))                                                                \
+            ck_abort_msg(__VA_ARGS__);                                                   \
+    } while (0)
+
 /* A suite of one case: its tests, by name, and a time limit in seconds each. */
 #define SUITE(name, limit_s, ...)                                                        \
     Suite *suite_##name(void);                                                           \

@@ -440,7 +440,8 @@ START_TEST(shapes_that_do_not_fit_are_refused_and_nothing_is_made)
         open_device("cpu", 1, &pool, &tape.dev);
         for (int i = 0; i < c->op->inputs; i++)
             if (c->inputs[i] != '-') {
-                made[i] = (rj_tensor){c->in[i], &number, wants(c, i) ? &number : NULL};
+                made[i] = (rj_tensor){c->in[i], &number, wants(c, i) ? &number : NULL,
+                                      wants(c, i)};
                 in[i] = &made[i];
             }
         got = rj_apply(&tape, c->op, c->par, in, &out);

@@ -88,46 +88,15 @@ START_TEST(gradients_of_the_cpu_match_differences)
 }
 END_TEST
 
-/* Largest number of products that any output or gradient of the case sums. */
-static double terms(const one *c)
-{
-    double most = 1;
-
-    for (int i = 0; i < c->op->inputs; i++)
-        if (c->inputs[i] != '-')
-            most = fmax(most, (double)rj_count(&c->in[i]));
-    return most;
-}
-
-/* Sums of n products in another order differ by about eps sqrt(n) times their size; 32
- * covers the largest of many sums and the chain of roundings before and after them. */
 static void check_equal(const one *c, const char *isa, const char *what, size_t n,
                         const rj_real *a, const rj_real *b)
 {
-    const double eps = is_double ? DBL_EPSILON : (double)FLT_EPSILON;
-    double most = 0;
+    const double most = order_bound(c, n, a);
 
     for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)a[i]));
-    for (size_t i = 0; i < n; i++)
-        ck_assert_msg(fabs((double)a[i] - (double)b[i]) <=
-                          32 * eps * sqrt(terms(c)) * fmax(most, 1e-2),
-                      "%s/%s %s[%zu]: ref %.9g, %s %.9g", c->op->name, c->name, what, i,
-                      (double)a[i], isa, (double)b[i]);
-}
-
-/* Lanes past C of a picture's storage hold zeros. */
-static void check_lanes(const run *r, const rj_shape *shape, const rj_real *x)
-{
-    const rj_picture d = rj_shape_dims(shape);
-    const size_t block = (size_t)r->dev->k->block,
-                 plane = (size_t)d.h * (size_t)d.w * block;
-    const size_t blocks = ((size_t)d.c + block - 1) / block;
-
-    for (size_t i = 0; i < (size_t)d.n * blocks * plane; i++)
-        ck_assert_msg(i / plane % blocks * block + i % block < (size_t)d.c || x[i] == 0,
-                      "%s/%s: a lane past channel %d holds %g", r->c->op->name,
-                      r->c->name, d.c, (double)x[i]);
+        HOLDS(fabs((double)a[i] - (double)b[i]) <= most,
+              "%s/%s %s[%zu]: ref %.9g, %s %.9g", c->op->name, c->name, what, i,
+              (double)a[i], isa, (double)b[i]);
 }
 
 static void check_parity(const one *c, const char *isa)
@@ -175,8 +144,19 @@ START_TEST(the_cpu_agrees_with_the_reference)
 }
 END_TEST
 
-/* Every case on both devices, and convolutions in each precision by each algorithm, with
- * each instruction set. */
+/* One case of pictures with one instruction set: convolutions in each precision by each
+ * algorithm, all others in each precision. */
+static void each_picture_way(const one *c, void (*check)(const one *c, const way *w))
+{
+    const int first = convolves(c) ? RJ_DIRECT : RJ_AUTO,
+              last = convolves(c) ? RJ_WINOGRAD : RJ_AUTO;
+
+    for (int a = first; a <= last; a++)
+        for (int p = RJ_FP32; p <= RJ_BF16; p++)
+            check(c, &(way){"cpu", 2, (enum rj_precision)p, (enum rj_algorithm)a});
+}
+
+/* Every case on both devices, and those of pictures with each instruction set. */
 static void each_way(void (*check)(const one *c, const way *w))
 {
     const char *isa;
@@ -188,11 +168,8 @@ static void each_way(void (*check)(const one *c, const way *w))
     }
     while ((isa = next_isa(&i)) != NULL)
         for (int k = 0; k < cases_count; k++)
-            if (cases[k].op == &rj_op_conv2d || cases[k].op == &rj_op_deconv2d)
-                for (int a = RJ_DIRECT; a <= RJ_WINOGRAD; a++)
-                    for (int p = RJ_FP32; p <= RJ_BF16; p++)
-                        check(&cases[k], &(way){"cpu", 2, (enum rj_precision)p,
-                                                (enum rj_algorithm)a});
+            if (pictured(&cases[k]))
+                each_picture_way(&cases[k], check);
 }
 
 /* What kernels left in a device's own memory becomes no numbers. */
@@ -244,32 +221,45 @@ START_TEST(a_result_does_not_depend_on_what_lay_there_before)
 }
 END_TEST
 
-/* Added to, then written where `fresh` says so. */
-static void check_fresh(run *r, const char *device, unsigned fresh, const rj_real *v)
+/* Gradients of some inputs from where every byte of them is `byte`; of each of those its
+ * planar numbers. */
+static void backward_from(run *r, unsigned some, int byte, rj_real *all[RJ_MAX_IN])
 {
-    rj_call *call = &r->tape.call[0];
-    rj_real *added[RJ_MAX_IN] = {NULL};
-
-    run_backward(r, v);
     for (int i = 0; i < RJ_MAX_IN; i++)
-        if (fresh >> i & 1) {
-            added[i] = gradient_of(r, r->in[i]);
-            memset(r->in[i]->g, 0xff, rj_storage(r->dev, &r->in[i]->shape) * sizeof *v);
+        if (some >> i & 1)
+            memset(r->in[i]->g, byte,
+                   rj_storage(r->dev, &r->in[i]->shape) * sizeof(rj_real));
+    OK(r->c->op->backward(&r->tape.call[0]));
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (some >> i & 1) {
+            const rj_tensor g = gradient_as_values(r->in[i]);
+            all[i] = values_of(r, &g);
         }
-    call->fresh = fresh;
-    OK(call->op->backward(call));
-    call->fresh = 0;
+}
+
+/* Added to zeros, then written where `fresh` says so, onto what are no numbers: the same
+ * sums, rounded alike as they are stored, so the same numbers. */
+static void check_fresh(run *r, const way *w, unsigned fresh)
+{
+    rj_real *added[RJ_MAX_IN], *written[RJ_MAX_IN];
+
+    backward_from(r, fresh, 0, added);
+    r->tape.call[0].fresh = fresh;
+    backward_from(r, fresh, 0xff, written);
+    r->tape.call[0].fresh = 0;
     for (int i = 0; i < RJ_MAX_IN; i++)
         if (fresh >> i & 1) {
-            const size_t n = rj_count(&r->in[i]->shape);
-            rj_real *written = gradient_of(r, r->in[i]);
-            for (size_t k = 0; k < n; k++)
-                written[k] += (rj_real)0.5; // which run_backward() begins with
-            check_equal(r->c, device, "dx written", n, added[i], written);
-            if (r->in[i]->shape.picture)
-                check_lanes(r, &r->in[i]->shape, r->in[i]->g);
+            const rj_shape *shape = &r->in[i]->shape;
+            for (size_t k = 0; k < rj_count(shape); k++)
+                HOLDS(added[i][k] == written[i][k],
+                      "%s %s/%s, precision %d: dx[%zu] of input %d, %.9g added, "
+                      "%.9g written",
+                      w->device, r->c->op->name, r->c->name, w->precision, k, i,
+                      (double)added[i][k], (double)written[i][k]);
+            if (shape->picture)
+                check_lanes(r, shape, r->in[i]->g);
             rj_free(added[i]);
-            rj_free(written);
+            rj_free(written[i]);
         }
 }
 
@@ -283,13 +273,14 @@ static void check_written(const one *c, const way *w)
 
     run_open_way(&r, c, w);
     v = weights(rj_count(&r.out->shape));
+    run_backward(&r, v);
     for (int i = 0; i < c->op->inputs; i++)
         if (c->op->writes >> i & 1 && r.in[i] && wants(c, i)) {
-            check_fresh(&r, w->device, 1u << i, v);
+            check_fresh(&r, w, 1u << i);
             all |= 1u << i;
         }
     if (all & (all - 1)) // more than one
-        check_fresh(&r, w->device, all, v);
+        check_fresh(&r, w, all);
     rj_free(v);
     run_close(&r);
 }
@@ -300,36 +291,32 @@ START_TEST(a_fresh_gradient_is_written_whole)
 }
 END_TEST
 
-/* In one precision, by one algorithm. */
-static void check_threads(const one *c, enum rj_precision p, enum rj_algorithm a)
+/* The numbers of one thread, bit by bit. */
+static void check_threads(const one *c, const way *w)
 {
+    way one_thread = *w;
     size_t n;
-    rj_real *first = all_numbers(c, &(way){"cpu", 1, p, a}, &n);
+    rj_real *first;
 
+    one_thread.threads = 1;
+    first = all_numbers(c, &one_thread, &n);
     for (int threads = 2; threads <= 4; threads += 2) {
-        rj_real *other = all_numbers(c, &(way){"cpu", threads, p, a}, &n);
+        way more = *w;
+        rj_real *other;
+        more.threads = threads;
+        other = all_numbers(c, &more, &n);
         ck_assert_msg(memcmp(first, other, n * sizeof *first) == 0,
-                      "%s/%s differs with %d threads, precision %d, algorithm %d",
-                      c->op->name, c->name, threads, p, a);
+                      "%s %s/%s differs with %d threads, precision %d, algorithm %d",
+                      w->device, c->op->name, c->name, threads, w->precision,
+                      w->algorithm);
         rj_free(other);
     }
     rj_free(first);
 }
 
-START_TEST(the_cpu_gives_the_same_bits_for_1_2_and_4_threads)
+START_TEST(the_same_bits_for_1_2_and_4_threads)
 {
-    const char *isa;
-    int i = 0;
-
-    for (int k = 0; k < cases_count; k++)
-        check_threads(&cases[k], RJ_FP32, RJ_AUTO);
-    while ((isa = next_isa(&i)) != NULL)
-        for (int k = 0; k < cases_count; k++)
-            if (cases[k].op == &rj_op_conv2d || cases[k].op == &rj_op_deconv2d)
-                for (int a = RJ_DIRECT; a <= RJ_WINOGRAD; a++) {
-                    check_threads(&cases[k], RJ_FP32, (enum rj_algorithm)a);
-                    check_threads(&cases[k], RJ_BF16, (enum rj_algorithm)a);
-                }
+    each_way(check_threads);
 }
 END_TEST
 
@@ -353,6 +340,5 @@ END_TEST
 SUITE(ops, 300, gradients_of_the_reference_match_differences,
       gradients_of_the_cpu_match_differences, the_cpu_agrees_with_the_reference,
       a_result_does_not_depend_on_what_lay_there_before,
-      a_fresh_gradient_is_written_whole,
-      the_cpu_gives_the_same_bits_for_1_2_and_4_threads,
+      a_fresh_gradient_is_written_whole, the_same_bits_for_1_2_and_4_threads,
       every_op_has_three_cases_at_least)

@@ -1,11 +1,20 @@
-/* test_precision.c: convolutions whose factors are rounded to bfloat16, against a bound
- * that is derived. With u = 2^-8 the rounding of a factor, a product of two is off by
- * 2 u + u^2 of its size at most. S is the sum of the sizes of all products: the same
- * convolution of |x| and |w|. A float sum of n products is off by n eps S at most. So
+/* test_precision.c: convolutions in bfloat16 against a bound that is derived. With
+ * u = 2^-8, half of the last of 8 significant bits, a number rounded to bfloat16 is off
+ * by u of its size at most. Each factor of a product is rounded once: x and dy as they
+ * are stored, or as they are read where x is plain, and w as it is read. A product of two
+ * is off by 2 u + u^2 of its size then. S is the sum of the sizes of all products: the
+ * same convolution of |x| and |w|. A float sum of n products is off by n eps S at most.
+ * So
  *
- *     |y - exact| <= (2 u + u^2 + n eps) S
+ *     |sum - exact| <= (2 u + u^2 + n eps) S = E
  *
- * and likewise for dx and dw. (test_winograd.c has the same for Winograd's algorithm.) */
+ * and likewise for dx and dw. dw is no picture and stays as it is. y and dx are rounded
+ * as they are stored, dx together with the 0.5 that gradients begin with; deconv2d stores
+ * y before its bias is added, and dx before it is added to what there is, so twice. Each
+ * time it is off by u / (1 + u) of its size at most, which is |exact| + E + 1 and what
+ * the store before did: neither a bias nor 0.5 is larger than 1. Two stores together make
+ * 2 u (|exact| + E + 1) at most. (test_winograd.c has the same for Winograd's algorithm,
+ * test_halves.c has all other ops.) */
 #include "cases.h"
 #include "test.h"
 #include <float.h>
@@ -14,7 +23,7 @@
 
 static const double eps =
     sizeof(rj_real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON;
-static const double half = 0x1p-7 + 0x1p-16; // 2 u + u^2
+static const double u = 0x1p-8, half = 0x1p-7 + 0x1p-16; // 2 u + u^2
 
 /* ---- the sizes of sums ------------------------------------------------------------ */
 
@@ -36,8 +45,8 @@ static double terms(const one *c, const rj_shape *y)
                 (double)y->dim[0] * y->dim[2] * y->dim[3]);
 }
 
-/* Output and gradients as all_numbers() has them, of |inputs| and |dy|; *most terms. */
-static rj_real *all_sizes(const one *c, size_t *n, double *most)
+/* Output and gradients as all_numbers() has them, of |inputs| and |dy|; y's shape. */
+static rj_real *all_sizes(const one *c, size_t *n, rj_shape *y)
 {
     rj_real *all = all_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, n), *v, *dy;
     size_t have;
@@ -53,7 +62,7 @@ static rj_real *all_sizes(const one *c, size_t *n, double *most)
             rj_free(size);
         }
     run_forward(&r);
-    *most = terms(c, &r.out->shape);
+    *y = r.out->shape;
     have = rj_count(&r.out->shape);
     v = weights(have);
     dy = sizes_of(have, v);
@@ -75,25 +84,39 @@ static rj_real *all_sizes(const one *c, size_t *n, double *most)
     return all;
 }
 
-static bool convolves(const one *c)
+/* How often the output, i = -1, or the gradient of input i is rounded as it is stored. */
+static int stores(const one *c, int i)
 {
-    return c->op == &rj_op_conv2d || c->op == &rj_op_deconv2d;
+    if (i > 0 || (i == 0 && !c->in[0].picture))
+        return 0;
+    return c->op == &rj_op_deconv2d && (i == 0 || c->inputs[2] != '-') ? 2 : 1;
 }
 
-/* |a - b| <= share S, and what reading back from 0.5 may do. */
-static void check_within(const one *c, const char *isa, double share, size_t n,
-                         const rj_real *a, const rj_real *b, const rj_real *s)
+/* |a - b| <= share S + `times` of what its stores may do, and what reading back from 0.5
+ * may. */
+static void check_within(const one *c, const char *isa, double share, int times,
+                         const rj_real *a, const rj_real *b, const rj_real *s,
+                         const rj_shape *y)
 {
-    for (size_t i = 0; i < n; i++) {
-        const double most = share * (double)s[i] + 2 * eps;
-        ck_assert_msg(fabs((double)a[i] - (double)b[i]) <= most,
-                      "%s/%s on %s, number %zu: %.9g, not %.9g, bound %.3g", c->op->name,
-                      c->name, isa, i, (double)b[i], (double)a[i], most);
+    for (int i = -1; i < 3; i++) {
+        const size_t n = i < 0 ? rj_count(y) : rj_count(&c->in[i]);
+        if (i >= 0 && !wants(c, i))
+            continue;
+        for (size_t k = 0; k < n; k++) {
+            const double off = share * (double)s[k];
+            const double most =
+                off + 2 * eps + times * stores(c, i) * u * (fabs((double)a[k]) + off + 1);
+            HOLDS(fabs((double)a[k] - (double)b[k]) <= most,
+                  "%s/%s on %s, %d[%zu]: %.9g, not %.9g, bound %.3g", c->op->name,
+                  c->name, isa, i, k, (double)b[k], (double)a[k], most);
+        }
+        a += n, b += n, s += n;
     }
 }
 
-/* Each instruction set against exact numbers, and, as all round the same factors, much
- * nearer to the first of them. */
+/* Each instruction set against exact numbers; and, as all round the same factors, much
+ * nearer to the first of them: sums differ by their order alone, and two numbers that
+ * near are rounded to two that are off by u of their size each. */
 static void check_rounded(const one *c)
 {
     const way exact = {"ref", 1, RJ_FP32, RJ_AUTO},
@@ -101,16 +124,18 @@ static void check_rounded(const one *c)
     rj_real *first = NULL, *a, *s;
     const char *isa;
     double most;
+    rj_shape y;
     size_t n;
     int i = 0;
 
     a = all_numbers(c, &exact, &n);
-    s = all_sizes(c, &n, &most);
+    s = all_sizes(c, &n, &y);
+    most = terms(c, &y);
     while ((isa = next_isa(&i)) != NULL) {
         rj_real *b = all_numbers(c, &rounded, &n);
-        check_within(c, isa, half + (most + 2) * eps, n, a, b, s);
+        check_within(c, isa, half + (most + 2) * eps, 1, a, b, s, &y);
         if (first)
-            check_within(c, isa, 2 * (most + 2) * eps, n, first, b, s);
+            check_within(c, isa, 2 * (most + 2) * eps, 2, first, b, s, &y);
         if (!first)
             first = b;
         else

@@ -81,7 +81,9 @@ size_t rj_picture_storage(const rj_device *d, const rj_picture *p)
     const size_t block = (size_t)d->k->block;
     const size_t blocks = ((size_t)p->c + block - 1) / block;
 
-    return (size_t)p->n * blocks * block * (size_t)p->h * (size_t)p->w;
+    const size_t n = (size_t)p->n * blocks * block * (size_t)p->h * (size_t)p->w;
+
+    return d->k->halves && d->precision == RJ_BF16 ? n * 2 / sizeof(rj_real) : n;
 }
 
 rij_status rj_upload(rj_device *d, rj_real *to, const rj_real *host, size_t n)

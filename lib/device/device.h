@@ -6,8 +6,11 @@
  * How a picture, logically (N,C,H,W), is stored belongs to the device: channels in
  * blocks of `block` (ref 1, cpu 16), each block (H,W,block), so storage is
  * [N][ceil(C/block)][H][W][block]. With block 1 that is plain NCHW. Lanes past C hold
- * zeros, and every kernel keeps them so. Everything else (parameters, rows of
- * features, losses) is plain, row-major. Only `pack` and `unpack` know both. */
+ * zeros, and every kernel keeps them so. What a number is belongs to the device too: see
+ * enum rj_precision; pointers to pictures are rj_real * all the same, for memory is
+ * counted in those. Everything else (parameters, rows of features, losses, images as the
+ * host has them) is plain, row-major. Only `pack` and `unpack`, and what takes `planar`
+ * pictures, know both. */
 #ifndef RJ_DEVICE_H
 #define RJ_DEVICE_H
 
@@ -24,6 +27,7 @@ typedef struct rj_picture {
 /* y (N,K,P,Q) = x (N,C,H,W) * w (K,C,R,S); P = (H + 2 pad - R) / stride + 1. */
 typedef struct rj_conv {
     int n, c, h, w, k, r, s, stride, pad, p, q;
+    bool planar; /* x is in host order, rj_real; it has no gradient */
 } rj_conv;
 
 /* How the cpu convolves: by its own judgement of the shape, or one way wherever that can
@@ -32,6 +36,7 @@ enum rj_algorithm { RJ_AUTO, RJ_DIRECT, RJ_WINOGRAD };
 
 typedef struct rj_pool2d { /* window r x r */
     int n, c, h, w, r, stride, pad, p, q;
+    bool fresh; /* backward writes dx, and does not add to it */
 } rj_pool2d;
 
 typedef struct rj_bn {
@@ -60,6 +65,7 @@ enum rj_front {
 typedef struct rj_residual {
     int n, c, h, w, k, p, q; /* k channels of p x q out */
     enum rj_front kind;
+    bool planar; /* x is in host order, rj_real; it has no gradient */
 } rj_residual;
 
 /* The one contrastive form (method 3.1); see op/contrast.c. Arrays have m entries and
@@ -85,7 +91,8 @@ typedef struct rj_step { /* one optimiser step over one parameter */
 
 typedef struct rj_kernels {
     const char *name;
-    int block; /* channels stored together */
+    int block;   /* channels stored together */
+    bool halves; /* in RJ_BF16 a number of a picture is stored as two bytes */
 #define RJ_KERNEL(name, cpu, args) rij_status(*name) args;
 #include "device/kernels.def"
 #undef RJ_KERNEL
@@ -99,8 +106,10 @@ typedef struct rj_kernels {
 
 extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
 
-/* What convolutions multiply; they sum in rj_real whatever it is. RJ_BF16 allows the cpu
- * to round both factors to bfloat16, which has 8 significant bits; ref stays exact. */
+/* What pictures hold, and what convolutions multiply; all sums are in rj_real. RJ_BF16:
+ * on the cpu numbers of a picture are bfloat16, which has 8 significant bits, rounded to
+ * the nearest as they are stored, and so are both factors of a convolution; parameters
+ * and rows stay rj_real. ref knows no bfloat16. */
 enum rj_precision { RJ_FP32, RJ_BF16 };
 /* By name, "fp32" or "bf16"; RIJ_E_ARGUMENT: there is none such. */
 rij_status rj_precision_named(const char *name, enum rj_precision *precision);
@@ -120,7 +129,8 @@ static inline float rj_bf16(float x)
 
 struct rj_device {
     const rj_kernels *k;
-    enum rj_precision precision;   /* RJ_FP32 when opened */
+    enum rj_precision precision;   /* RJ_FP32 when opened; pictures made before it is
+                                      changed are none after it */
     enum rj_algorithm algorithm;   /* RJ_AUTO when opened */
     rj_pool *pool;                 /* shared, borrowed */
     void *scratch[RJ_MAX_THREADS]; /* one per worker, grown by rj_device_scratch() */
@@ -145,7 +155,7 @@ rij_status rj_device_shared(rj_device *device, size_t bytes);
  * avx2, avx512, avx512bf16) if it has that; cpu/isa.c. Never NULL. */
 const struct rj_isa *rj_cpu_isa(void);
 
-/* Numbers that a picture takes in storage. */
+/* What a picture takes in storage, counted in rj_real. */
 size_t rj_picture_storage(const rj_device *device, const rj_picture *d);
 
 /* Copies between host and device, of plain arrays or of storage as it is; and zeros. */

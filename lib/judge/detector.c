@@ -93,7 +93,7 @@ static rij_status contrast_loss(rj_trainer *t, const rj_batch *batch, rj_tensor 
 /* loss[0] total, [1] classifier, [2] contrastive or NULL. */
 static rij_status forward(rj_trainer *t, const rj_batch *batch, rj_tensor *loss[3])
 {
-    const rj_shape shape = rj_shape_picture(batch->rows, 3, batch->crop, batch->crop);
+    const rj_shape shape = rj_shape_plain(4, batch->rows, 3, batch->crop, batch->crop);
     const bool contrast = t->o.lambda > 0 && strcmp(t->o.contrast, "none") != 0;
     float *label = rj_arena_take(&t->tape.arena, (size_t)batch->rows, sizeof *label);
     rj_tensor *x, *h, *logit, *y;

@@ -106,7 +106,7 @@ static rij_status rows(rj_trainer *t, rj_tensor *x, int first, int n, rj_tensor 
 static rij_status forward(rj_trainer *t, const rj_batch *batch, int broken,
                           struct step *s)
 {
-    const rj_shape shape = rj_shape_picture(batch->rows, 3, batch->crop, batch->crop);
+    const rj_shape shape = rj_shape_plain(4, batch->rows, 3, batch->crop, batch->crop);
     rj_tensor *x, *h, *h_real, *z;
 
     s->r = broken;

@@ -184,9 +184,8 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
     rj_tensor *in[RJ_MAX_IN] = {images};
     char text[64];
 
-    RJ_REQUIRE(images->shape.rank == 4 && images->shape.picture &&
-                   images->shape.dim[1] == 3,
-               RIJ_E_SHAPE, "encoder: images %s are no picture of three channels",
+    RJ_REQUIRE(images->shape.rank == 4 && images->shape.dim[1] == 3, RIJ_E_SHAPE,
+               "encoder: images %s do not have three channels",
                rj_shape_text(&images->shape, text));
     if (e->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(t, &rj_op_residual, &residual, in, &in[0]));

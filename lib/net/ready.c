@@ -47,6 +47,7 @@ struct making {
     rj_device *dev;
     rj_ready *ready;
     rj_picture at;
+    bool planar; /* it is the images */
 };
 
 static rij_status host_copy(rj_params *s, int index, rj_real **host)
@@ -111,7 +112,8 @@ static rij_status make_layer(struct making *m, const rj_conv_layer *conv,
                        conv->stride,
                        conv->pad,
                        (x->h + 2 * conv->pad - w[2]) / conv->stride + 1,
-                       (x->w + 2 * conv->pad - w[3]) / conv->stride + 1};
+                       (x->w + 2 * conv->pad - w[3]) / conv->stride + 1,
+                       m->planar};
     rj_real *weights = NULL, *bias = rj_alloc((size_t)w[0], sizeof *bias);
     rij_status status = RIJ_E_MEMORY;
 
@@ -153,7 +155,9 @@ static rij_status make(struct making *m, const rj_encoder *e)
 {
     rj_ready *r = m->ready;
 
+    m->planar = r->front == RJ_FRONT_RAW;
     RJ_TRY(make_layer(m, &e->stem, &e->stem_bn, &r->stem));
+    m->planar = false;
     move_on(m, &r->stem);
     if (r->pooled) {
         const rj_picture *x = &m->at;
@@ -185,7 +189,7 @@ rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int s
                         int batch, rj_ready **out)
 {
     rj_ready *r = rj_alloc(1, sizeof *r);
-    struct making m = {s, dev, r, {batch, 3, side, side}};
+    struct making m = {s, dev, r, {batch, 3, side, side}, false};
     rij_status status;
 
     RJ_REQUIRE(r, RIJ_E_MEMORY, "prepare: no memory");
@@ -316,10 +320,10 @@ static rij_status encode_group(const rj_ready *r, rj_device *dev, int n,
     return trunk(r, dev, n, room, h);
 }
 
-/* Memory of a group on its way: the trunk's four, the stem's, the picture and what the
- * front-end makes of it, and the numbers of the picture where rj_real is no float. */
+/* Memory of a group on its way: the trunk's four, the stem's, what the front-end makes of
+ * the images, and their numbers where rj_real is no float. */
 struct rooms {
-    rj_real *trunk[5], *images, *front, *host;
+    rj_real *trunk[5], *front, *host;
 };
 
 static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct rooms *m)
@@ -332,8 +336,6 @@ static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct roo
         RJ_TRY(take(tape, trunk_numbers(r, dev, n), &m->trunk[i]));
     if (r->pooled)
         RJ_TRY(take(tape, numbers(dev, n, d->k, d->p, d->q), &m->trunk[4]));
-    RJ_TRY(take(tape, numbers(dev, n, 3, image[2], image[3]), &m->images));
-    m->front = m->images;
     if (r->front != RJ_FRONT_RAW)
         RJ_TRY(take(tape, numbers(dev, n, d->c, d->h, d->w), &m->front));
     if (sizeof(rj_real) != sizeof(float))
@@ -341,25 +343,26 @@ static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct roo
     return RIJ_OK;
 }
 
-/* n pictures of planar numbers, packed and through the front-end. */
+/* n images of planar numbers as rj_real, or what the front-end makes of them. */
 static rij_status pass_images(const rj_ready *r, rj_device *dev, int n,
-                              const float *planar, const struct rooms *m)
+                              const float *planar, const struct rooms *m,
+                              const rj_real **images)
 {
     const int *image = r->images.dim;
-    const rj_picture d = {n, 3, image[2], image[3]};
-    const rj_residual residual = {n,           3,           d.h,         d.w,
-                                  r->stem.d.c, r->stem.d.h, r->stem.d.w, r->front};
-    const rj_real *from = m->host;
+    const rj_residual residual = {
+        n, 3, image[2], image[3], r->stem.d.c, r->stem.d.h, r->stem.d.w, r->front, true};
 
+    *images = m->host;
     if (m->host)
-        for (size_t i = 0; i < (size_t)n * 3 * (size_t)d.h * (size_t)d.w; i++)
+        for (size_t i = 0; i < (size_t)n * 3 * (size_t)image[2] * (size_t)image[3]; i++)
             m->host[i] = planar[i];
     else
-        from = (const rj_real *)(const void *)planar; // rj_real is float
-    RJ_TRY(dev->k->pack(dev, &d, from, m->images));
-    return r->front == RJ_FRONT_RAW
-               ? RIJ_OK
-               : dev->k->residual(dev, &residual, m->images, m->front);
+        *images = (const rj_real *)(const void *)planar; // rj_real is float
+    if (r->front == RJ_FRONT_RAW)
+        return RIJ_OK;
+    RJ_TRY(dev->k->residual(dev, &residual, *images, m->front));
+    *images = m->front;
+    return RIJ_OK;
 }
 
 rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
@@ -380,9 +383,11 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
     RJ_TRY(take_rooms(r, tape, group, &m));
     for (int i = 0; i < n; i += group) {
         const int some = RJ_MIN(group, n - i);
+        const rj_real *images;
         RJ_TRY(pass_images(r, dev, some,
-                           planar + (size_t)i * 3 * (size_t)side * (size_t)side, &m));
-        RJ_TRY(encode_group(r, dev, some, m.front, m.trunk,
+                           planar + (size_t)i * 3 * (size_t)side * (size_t)side, &m,
+                           &images));
+        RJ_TRY(encode_group(r, dev, some, images, m.trunk,
                             out->x + (size_t)i * (size_t)r->features));
     }
     *h = out;

@@ -7,18 +7,21 @@
  * loss. */
 #include "op/op.h"
 
-rij_status rj_ref_add(rj_device *dev, size_t n, double a, const rj_real *x, double b,
-                      const rj_real *u, rj_real *y)
+rij_status rj_ref_add(rj_device *dev, bool picture, size_t n, double a, const rj_real *x,
+                      double b, const rj_real *u, rj_real *y)
 {
     (void)dev;
+    (void)picture;
     for (size_t i = 0; i < n; i++)
         y[i] = (rj_real)a * x[i] + (rj_real)b * u[i];
     return RIJ_OK;
 }
 
-rij_status rj_ref_axpy(rj_device *dev, size_t n, double a, const rj_real *x, rj_real *y)
+rij_status rj_ref_axpy(rj_device *dev, bool picture, size_t n, double a, const rj_real *x,
+                       rj_real *y)
 {
     (void)dev;
+    (void)picture;
     for (size_t i = 0; i < n; i++)
         y[i] += (rj_real)a * x[i];
     return RIJ_OK;
@@ -40,7 +43,8 @@ static rij_status forward(const rj_call *call)
 {
     const rj_add_par *par = call->par;
 
-    return call->dev->k->add(call->dev, rj_storage(call->dev, &call->out->shape), par->a,
+    return call->dev->k->add(call->dev, call->out->shape.picture,
+                             rj_storage(call->dev, &call->out->shape), par->a,
                              call->in[0]->x, par->b, call->in[1]->x, call->out->x);
 }
 
@@ -52,8 +56,8 @@ static rij_status backward(const rj_call *call)
 
     for (int i = 0; i < 2; i++)
         if (call->in[i]->g)
-            RJ_TRY(call->dev->k->axpy(call->dev, n, factor[i], call->out->g,
-                                      call->in[i]->g));
+            RJ_TRY(call->dev->k->axpy(call->dev, call->out->shape.picture, n, factor[i],
+                                      call->out->g, call->in[i]->g));
     return RIJ_OK;
 }
 

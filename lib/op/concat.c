@@ -32,7 +32,7 @@ static rij_status forward(const rj_call *call)
     for (int i = 0; i < RJ_MAX_IN; i++)
         if (call->in[i]) {
             const size_t n = rj_count(&call->in[i]->shape);
-            RJ_TRY(call->dev->k->axpy(call->dev, n, 1, call->in[i]->x, y));
+            RJ_TRY(call->dev->k->axpy(call->dev, false, n, 1, call->in[i]->x, y));
             y += n;
         }
     return RIJ_OK;
@@ -46,7 +46,7 @@ static rij_status backward(const rj_call *call)
         if (call->in[i]) {
             const size_t n = rj_count(&call->in[i]->shape);
             if (call->in[i]->g)
-                RJ_TRY(call->dev->k->axpy(call->dev, n, 1, dy, call->in[i]->g));
+                RJ_TRY(call->dev->k->axpy(call->dev, false, n, 1, dy, call->in[i]->g));
             dy += n;
         }
     return RIJ_OK;

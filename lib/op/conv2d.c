@@ -4,7 +4,8 @@
  *                     h = p stride + r - pad,    v = q stride + s - pad
  *
  * x (N,C,H,W) picture, w (K,C,R,S), bias (K) or none -> y (N,K,P,Q) picture,
- * P = (H + 2 pad - R) / stride + 1 rounded down; outside the picture x is zero. Gradient:
+ * P = (H + 2 pad - R) / stride + 1 rounded down; outside the picture x is zero. x may
+ * also be plain, images as the host has them; then it has no gradient. Gradient:
  *
  *     dx[n][c][h][v] = sum of dy[n][k][p][q] w[k][c][r][s] over k and all p,r and q,s
  *                      that meet at h and v
@@ -161,7 +162,8 @@ static rj_conv dims(const rj_call *call)
                      .stride = par->stride,
                      .pad = par->pad,
                      .p = (x[2] + 2 * par->pad - w[2]) / par->stride + 1,
-                     .q = (x[3] + 2 * par->pad - w[3]) / par->stride + 1};
+                     .q = (x[3] + 2 * par->pad - w[3]) / par->stride + 1,
+                     .planar = !call->in[0]->shape.picture};
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
@@ -172,9 +174,12 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     char text[2][64];
     rj_conv d;
 
-    RJ_REQUIRE(x->picture && w->rank == 4 && x->dim[1] == w->dim[1], RIJ_E_SHAPE,
+    RJ_REQUIRE(x->rank == 4 && w->rank == 4 && x->dim[1] == w->dim[1], RIJ_E_SHAPE,
                "conv2d: x %s and w %s: %d channels against %d", rj_shape_text(x, text[0]),
                rj_shape_text(w, text[1]), x->dim[1], w->dim[1]);
+    RJ_REQUIRE(x->picture || !call->in[0]->learns, RIJ_E_ARGUMENT,
+               "conv2d: x %s is no picture and wants a gradient",
+               rj_shape_text(x, text[0]));
     RJ_REQUIRE(par->stride >= 1 && par->pad >= 0, RIJ_E_ARGUMENT,
                "conv2d: stride %d, pad %d", par->stride, par->pad);
     RJ_REQUIRE(!bias || (bias->shape.rank == 1 && bias->shape.dim[0] == w->dim[0]),

@@ -107,7 +107,8 @@ static rij_status backward(const rj_call *call)
         rj_real *dx = call->fresh & 1 ? x->g : call->saved;
         RJ_TRY(k->conv2d(call->dev, &d, call->out->g, w->x, NULL, dx));
         if (dx != x->g)
-            RJ_TRY(k->axpy(call->dev, rj_storage(call->dev, &x->shape), 1, dx, x->g));
+            RJ_TRY(
+                k->axpy(call->dev, true, rj_storage(call->dev, &x->shape), 1, dx, x->g));
     }
     if (w->g)
         RJ_TRY(k->conv2d_grad_w(call->dev, &d, call->out->g, x->x, w->g, NULL));

@@ -4,23 +4,27 @@
  *
  * x (N,C,H,W) picture -> y (N,C,P,Q), P = (H + 2 pad - r) / stride + 1 rounded down;
  * places outside the picture never win. Gradient: dy goes to the winner, the first in
- * reading order where several are equal. Saved for backward: the winner's place
- * h W + w for each output. */
+ * reading order where several are equal. Saved for backward: the winner's number r R + s
+ * in its window, R its side, for each output: a picture like y. */
 #include "op/op.h"
 
-static int winner(const rj_pool2d *d, const rj_real *x, int p, int q)
+/* The number of the winner of a window, and its place in the plane. */
+static int winner(const rj_pool2d *d, const rj_real *x, int p, int q, int *place)
 {
-    int best = -1;
+    int best = -1, number = 0;
 
     for (int r = 0; r < d->r; r++)
         for (int s = 0; s < d->r; s++) {
             const int h = p * d->stride + r - d->pad, w = q * d->stride + s - d->pad;
             if (h < 0 || h >= d->h || w < 0 || w >= d->w)
                 continue;
-            if (best < 0 || x[h * d->w + w] > x[best])
+            if (best < 0 || x[h * d->w + w] > x[best]) {
                 best = h * d->w + w;
+                number = r * d->r + s;
+            }
         }
-    return best;
+    *place = best;
+    return number;
 }
 
 rij_status rj_ref_maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x,
@@ -33,9 +37,9 @@ rij_status rj_ref_maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x
     for (size_t i = 0; i < (size_t)d->n * (size_t)d->c; i++)
         for (int p = 0; p < d->p; p++)
             for (int q = 0; q < d->q; q++, out++) {
-                const int best = winner(d, x + i * plane, p, q);
+                int best;
+                at[out] = (rj_real)winner(d, x + i * plane, p, q, &best);
                 y[out] = x[i * plane + (size_t)best];
-                at[out] = (rj_real)best;
             }
     return RIJ_OK;
 }
@@ -43,12 +47,18 @@ rij_status rj_ref_maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x
 rij_status rj_ref_maxpool2d_grad(rj_device *dev, const rj_pool2d *d, const rj_real *at,
                                  const rj_real *dy, rj_real *dx)
 {
-    const size_t in = (size_t)d->h * (size_t)d->w, out = (size_t)d->p * (size_t)d->q;
+    const size_t in = (size_t)d->h * (size_t)d->w, planes = (size_t)d->n * (size_t)d->c;
 
     (void)dev;
-    for (size_t i = 0; i < (size_t)d->n * (size_t)d->c; i++)
-        for (size_t j = i * out; j < (i + 1) * out; j++)
-            dx[i * in + (size_t)at[j]] += dy[j];
+    for (size_t i = 0; d->fresh && i < planes * in; i++)
+        dx[i] = 0;
+    for (size_t i = 0; i < planes; i++, dx += in)
+        for (int p = 0; p < d->p; p++)
+            for (int q = 0; q < d->q; q++, at++, dy++) {
+                const int h = p * d->stride - d->pad + (int)*at / d->r;
+                const int w = q * d->stride - d->pad + (int)*at % d->r;
+                dx[h * d->w + w] += *dy;
+            }
     return RIJ_OK;
 }
 
@@ -65,7 +75,8 @@ static rj_pool2d dims(const rj_call *call)
                        par->stride,
                        par->pad,
                        (x[2] + 2 * par->pad - par->r) / par->stride + 1,
-                       (x[3] + 2 * par->pad - par->r) / par->stride + 1};
+                       (x[3] + 2 * par->pad - par->r) / par->stride + 1,
+                       call->fresh & 1};
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
@@ -76,16 +87,15 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     rj_pool2d d;
 
     // a pad of half the window at most, so that no window lies wholly outside
-    RJ_REQUIRE(par->r >= 1 && par->stride >= 1 && par->pad >= 0 && 2 * par->pad <= par->r,
+    // and numbers of winners up to 256, which a bfloat16 can tell apart
+    RJ_REQUIRE(par->r >= 1 && par->r <= 16 && par->stride >= 1 && par->pad >= 0 &&
+                   2 * par->pad <= par->r,
                RIJ_E_ARGUMENT, "maxpool2d: window %d, stride %d, pad %d", par->r,
                par->stride, par->pad);
     RJ_REQUIRE(x->picture && x->dim[2] + 2 * par->pad >= par->r &&
                    x->dim[3] + 2 * par->pad >= par->r,
                RIJ_E_SHAPE, "maxpool2d: x %s and window %d", rj_shape_text(x, text),
                par->r);
-    // places are kept as rj_real, and a float counts to 2^24
-    RJ_REQUIRE((int64_t)x->dim[2] * x->dim[3] <= 1 << 24, RIJ_E_SHAPE,
-               "maxpool2d: x %s has more than 2^24 places", rj_shape_text(x, text));
     d = dims(call);
     *out = rj_shape_picture(d.n, d.c, d.p, d.q);
     *saved = rj_storage(call->dev, out);
@@ -112,6 +122,7 @@ static rij_status backward(const rj_call *call)
 
 const rj_op rj_op_maxpool2d = {.name = "maxpool2d",
                                .inputs = 1,
+                               .writes = 1,
                                .par_bytes = sizeof(rj_maxpool2d_par),
                                .shape = shape,
                                .forward = forward,

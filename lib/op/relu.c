@@ -7,18 +7,21 @@
  * Saved for backward: nothing, y tells. Nair and Hinton 2010. */
 #include "op/op.h"
 
-rij_status rj_ref_relu(rj_device *dev, size_t n, const rj_real *x, rj_real *y)
+rij_status rj_ref_relu(rj_device *dev, bool picture, size_t n, const rj_real *x,
+                       rj_real *y)
 {
     (void)dev;
+    (void)picture;
     for (size_t i = 0; i < n; i++)
         y[i] = x[i] < 0 ? 0 : x[i];
     return RIJ_OK;
 }
 
-rij_status rj_ref_relu_grad(rj_device *dev, size_t n, const rj_real *y, const rj_real *dy,
-                            rj_real *dx)
+rij_status rj_ref_relu_grad(rj_device *dev, bool picture, size_t n, const rj_real *y,
+                            const rj_real *dy, rj_real *dx)
 {
     (void)dev;
+    (void)picture;
     for (size_t i = 0; i < n; i++)
         if (!(y[i] <= 0))
             dx[i] += dy[i];
@@ -34,16 +37,18 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 
 static rij_status forward(const rj_call *call)
 {
-    return call->dev->k->relu(call->dev, rj_storage(call->dev, &call->out->shape),
-                              call->in[0]->x, call->out->x);
+    return call->dev->k->relu(call->dev, call->out->shape.picture,
+                              rj_storage(call->dev, &call->out->shape), call->in[0]->x,
+                              call->out->x);
 }
 
 static rij_status backward(const rj_call *call)
 {
     if (!call->in[0]->g)
         return RIJ_OK;
-    return call->dev->k->relu_grad(call->dev, rj_storage(call->dev, &call->out->shape),
-                                   call->out->x, call->out->g, call->in[0]->g);
+    return call->dev->k->relu_grad(call->dev, call->out->shape.picture,
+                                   rj_storage(call->dev, &call->out->shape), call->out->x,
+                                   call->out->g, call->in[0]->g);
 }
 
 const rj_op rj_op_relu = {.name = "relu",

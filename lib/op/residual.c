@@ -170,8 +170,9 @@ static rj_residual dims(const rj_call *call)
     const int *x = call->in[0]->shape.dim;
     const int cell = par->kind == RJ_FRONT_HAAR ? 2 : 1, bands = cell == 2 ? 3 : 1;
 
-    return (rj_residual){x[0],         x[1],        x[2],        x[3],
-                         bands * x[1], x[2] / cell, x[3] / cell, par->kind};
+    return (rj_residual){x[0],        x[1],         x[2],
+                         x[3],        bands * x[1], x[2] / cell,
+                         x[3] / cell, par->kind,    !call->in[0]->shape.picture};
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
@@ -181,8 +182,12 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     char text[64];
     rj_residual d;
 
-    RJ_REQUIRE(x->picture && par->kind > RJ_FRONT_RAW && par->kind <= RJ_FRONT_LAPLACE,
+    RJ_REQUIRE(x->rank == 4 && par->kind > RJ_FRONT_RAW && par->kind <= RJ_FRONT_LAPLACE,
                RIJ_E_ARGUMENT, "residual: kind %d of x %s", (int)par->kind,
+               rj_shape_text(x, text));
+    RJ_REQUIRE(x->picture || (x->dim[1] <= 5 && !call->in[0]->learns), RIJ_E_ARGUMENT,
+               "residual: x %s is no picture, has more than 5 channels or wants a "
+               "gradient",
                rj_shape_text(x, text));
     RJ_REQUIRE(par->kind != RJ_FRONT_HAAR || (x->dim[2] % 2 == 0 && x->dim[3] % 2 == 0),
                RIJ_E_SHAPE, "residual: haar needs even sides, not %s",

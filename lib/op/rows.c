@@ -33,7 +33,7 @@ static rij_status forward(const rj_call *call)
 {
     const size_t n = rj_count(&call->out->shape);
 
-    return call->dev->k->axpy(call->dev, n, 1, call->in[0]->x + begin(call),
+    return call->dev->k->axpy(call->dev, false, n, 1, call->in[0]->x + begin(call),
                               call->out->x);
 }
 
@@ -43,7 +43,7 @@ static rij_status backward(const rj_call *call)
 
     if (!call->in[0]->g)
         return RIJ_OK;
-    return call->dev->k->axpy(call->dev, n, 1, call->out->g,
+    return call->dev->k->axpy(call->dev, false, n, 1, call->out->g,
                               call->in[0]->g + begin(call));
 }
 

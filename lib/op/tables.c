@@ -4,6 +4,7 @@
 
 #define RJ_CPU_ref(name) rj_ref_##name
 #define RJ_CPU_fast(name) rj_cpu_##name
+#define RJ_CPU_rows(name) rj_cpu_##name
 
 const rj_kernels rj_ref_kernels = {
     .name = "ref",
@@ -16,6 +17,7 @@ const rj_kernels rj_ref_kernels = {
 const rj_kernels rj_cpu_kernels = {
     .name = "cpu",
     .block = 16,
+    .halves = true,
 #define RJ_KERNEL(name, cpu, args) .name = RJ_CPU_##cpu(name),
 #include "device/kernels.def"
 #undef RJ_KERNEL

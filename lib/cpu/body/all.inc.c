@@ -1,4 +1,5 @@
-/* all.inc.c: the bodies, and the table they make. RJ_ISA names it. */
+/* all.inc.c: the bodies, and the table they make. RJ_TABLE names it; RJ_HALF is defined
+ * if pictures hold bfloat16. */
 #include "cpu/cpu.h"
 #include <math.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #endif
 
 #include "cpu/body/vec.inc.c"
+#include "cpu/body/cell.inc.c"
 #include "cpu/body/turn.inc.c"
 #include "cpu/body/tile.inc.c"
 #include "cpu/body/plan.inc.c"
@@ -14,25 +16,28 @@
 #include "cpu/body/conv.inc.c"
 #include "cpu/body/pointwise.inc.c"
 #include "cpu/body/channel.inc.c"
+#include "cpu/body/pool.inc.c"
 #include "cpu/body/norm.inc.c"
 #include "cpu/body/winograd_grad_w.inc.c"
 #include "cpu/body/conv_grad_w.inc.c"
-#include "cpu/body/linear.inc.c"
-#include "cpu/body/pool.inc.c"
 #include "cpu/body/resample.inc.c"
 #include "cpu/body/residual.inc.c"
-#include "cpu/body/loss.inc.c"
-
-/* RJ_ISA, expanded before it is glued or quoted. */
-#define NAMED(isa) rj_isa_##isa
-#define TABLE(isa) NAMED(isa)
-#define QUOTED(isa) #isa
-#define TEXT(isa) QUOTED(isa)
-
+#include "cpu/body/absdiff.inc.c"
+#if !defined(RJ_HALF)
+#    include "cpu/body/linear.inc.c"
+#    include "cpu/body/contrast.inc.c"
+#    include "cpu/body/optimisers.inc.c"
+#    define RJ_ENTRY_rows(name) .name = name,
+#else
+#    define RJ_ENTRY_rows(name)
+#endif
 #define RJ_ENTRY_fast(name) .name = name,
 #define RJ_ENTRY_ref(name)
-const rj_isa TABLE(RJ_ISA) = {
-    .name = TEXT(RJ_ISA),
+
+/* RJ_TABLE, expanded before it is glued. */
+#define NAMED(table) rj_fast_##table
+#define TABLE(table) NAMED(table)
+const rj_fast TABLE(RJ_TABLE) = {
 #define RJ_KERNEL(name, cpu, args) RJ_ENTRY_##cpu(name)
 #include "device/kernels.def"
 #undef RJ_KERNEL

@@ -13,8 +13,8 @@ enum gate { OPEN, BY_X, BY_Y };
 
 struct channel {
     rj_picture d;
-    const rj_real *x, *add, *y, *dy;
-    rj_real *to, *dx, *d_add;
+    const cell *x, *add, *y, *dy;
+    cell *to, *dx, *d_add;
     bool relu, fresh_dx, fresh_add; /* dx, d_add are written, not added to */
     enum gate gate;
     int group, chunk; /* pictures and pixels of a piece, at most */
@@ -116,9 +116,9 @@ static rij_status bias_piece(void *job, int index, int worker)
     for (int k = 0; k < s.planes; k++)
         for (int v = 0; v < BLOCK; v += LANES) {
             const vec b = load(j->par[0] + s.block * BLOCK + v);
-            rj_real *x = j->to + s.at + k * s.next + v;
+            cell *x = j->to + s.at + k * s.next + v;
             for (ptrdiff_t i = 0; i < (ptrdiff_t)s.pixels * BLOCK; i += BLOCK)
-                store(x + i, load(x + i) + b);
+                store_cells(x + i, load_cells(x + i) + b);
         }
     (void)worker;
     return RIJ_OK;
@@ -126,7 +126,7 @@ static rij_status bias_piece(void *job, int index, int worker)
 
 static rij_status bias(rj_device *dev, const rj_picture *d, const rj_real *b, rj_real *x)
 {
-    struct channel j = {.d = *d, .to = x};
+    struct channel j = {.d = *d, .to = (cell *)x};
 
     RJ_TRY(channel_ready(dev, &j));
     for (int c = 0; c < d->c; c++)
@@ -135,16 +135,16 @@ static rij_status bias(rj_device *dev, const rj_picture *d, const rj_real *b, rj
 }
 
 /* Sum of every 16th of `pixels` * 16 numbers, in four chains. */
-ALWAYS vec run_sum(const rj_real *x, int pixels)
+ALWAYS vec run_sum(const cell *x, int pixels)
 {
     vec sum[4] = {{0}};
     int i = 0;
 
     for (; i + 4 <= pixels; i += 4)
         EACH (k, 4)
-            sum[k] += load(x + (ptrdiff_t)(i + k) * BLOCK);
+            sum[k] += load_cells(x + (ptrdiff_t)(i + k) * BLOCK);
     for (; i < pixels; i++)
-        sum[0] += load(x + (ptrdiff_t)i * BLOCK);
+        sum[0] += load_cells(x + (ptrdiff_t)i * BLOCK);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
@@ -172,7 +172,7 @@ static rij_status bias_grad_piece(void *job, int index, int worker)
 static rij_status bias_grad(rj_device *dev, const rj_picture *d, const rj_real *dy,
                             rj_real *db)
 {
-    struct channel j = {.d = *d, .dy = dy};
+    struct channel j = {.d = *d, .dy = (const cell *)dy};
     double sum[BLOCK];
 
     RJ_TRY(channel_ready(dev, &j));

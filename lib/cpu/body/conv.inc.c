@@ -13,13 +13,13 @@
 struct conv {
     rj_device *dev;
     struct plan g;
-    const rj_real *x, *w, *bias; /* bias may be NULL */
-    rj_real *y;
+    const void *x;           /* cells, or host numbers: see g.planar */
+    const rj_real *w, *bias; /* bias may be NULL */
+    cell *y;
     bool add;       /* to what y holds */
     ptrdiff_t *tap; /* R S places, phase by phase */
     rj_real *start; /* NULL where it adds */
     rj_real *packed;
-    bool finishes;
     struct finish finish;
 };
 
@@ -35,7 +35,7 @@ static ptrdiff_t place_numbers(const struct plan *g)
 static size_t plan_ready(const struct plan *g)
 {
     const ptrdiff_t k = (ptrdiff_t)blocks_of(g->k) * BLOCK;
-    const ptrdiff_t weights = k * steps_of(g, g->c) * g->y.window * g->x.window;
+    const ptrdiff_t weights = k * steps_of(g->c) * g->y.window * g->x.window;
 
     return (size_t)(place_numbers(g) + k + weights);
 }
@@ -76,15 +76,13 @@ static void pack_tap(const struct plan *g, const rj_real *from, int step, int ch
 {
     const int lanes = g->blocks * BLOCK;
 
-    for (int c = 0; c < steps_of(g, channels); c++)
+    for (int c = 0; c < steps_of(channels); c++)
         for (int v = 0; v < BLOCK; v += LANES) {
-            const rj_real *p = from + (g->form == PAIRED ? 2 * c : c) * step + v;
-            vec w = load(p);
-            if (g->form == PAIRED)
-                w = paired(w, 2 * c + 1 < channels ? load(p + step) : fill(0));
-            else if (g->form == ROUNDED)
-                w = rounded(w);
-            store(at + c * lanes + v, w);
+            const rj_real *p = from + (PAIRS ? 2 * c : c) * step + v;
+            const vec w = load(p);
+            store(at + c * lanes + v,
+                  PAIRS ? paired(w, 2 * c + 1 < channels ? load(p + step) : fill(0))
+                        : as_factor(w));
         }
 }
 
@@ -102,7 +100,7 @@ static void pack_block(const struct conv *j, int k0, int c0, rj_real *to)
     for (int oy = 0; oy < g->y.spread; oy++)
         for (int ox = 0; ox < g->x.spread; ox++) {
             const int ny = axis_taps(&g->y, oy), nx = axis_taps(&g->x, ox);
-            rj_real *at = to + (ptrdiff_t)steps_of(g, c0) * ny * nx * lanes;
+            rj_real *at = to + (ptrdiff_t)steps_of(c0) * ny * nx * lanes;
             for (int t = 0; t < ny * nx; t++) {
                 const int tap = axis_tap(&g->y, oy, t / nx) * g->x.window +
                                 axis_tap(&g->x, ox, t % nx);
@@ -112,9 +110,9 @@ static void pack_block(const struct conv *j, int k0, int c0, rj_real *to)
                     take_tap(g, from + tap, rows, cols, w);
                     pack_tap(g, w, BLOCK, cols, at);
                 }
-                at += steps_of(g, cols) * lanes;
+                at += steps_of(cols) * lanes;
             }
-            to += (ptrdiff_t)steps_of(g, g->c) * ny * nx * lanes;
+            to += (ptrdiff_t)steps_of(g->c) * ny * nx * lanes;
         }
 }
 
@@ -125,8 +123,8 @@ static rij_status pack_piece(void *job, int index, int worker)
     const struct plan *g = &j->g;
     const int group = index / blocks_of(g->c), c0 = index % blocks_of(g->c) * BLOCK;
     const int lanes = g->blocks * BLOCK;
-    rj_real *to = j->packed + (ptrdiff_t)group * g->y.window * g->x.window *
-                                  steps_of(g, g->c) * lanes;
+    rj_real *to =
+        j->packed + (ptrdiff_t)group * g->y.window * g->x.window * steps_of(g->c) * lanes;
 
     for (int b = 0; b < g->blocks; b++)
         pack_block(j, group * lanes + b * BLOCK, c0, to + b * BLOCK);
@@ -134,73 +132,54 @@ static rij_status pack_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Finish the pixels a tile has just written; they lie side by side. */
-static void finish_tile(const struct conv *j, ptrdiff_t out_block, int pixels,
-                        rj_real *out)
-{
-    const vec floor = fill(j->finish.floor);
-
-    for (int b = 0; b < j->g.blocks; b++, out += out_block) {
-        const rj_real *beside = j->finish.beside ? j->finish.beside + (out - j->y) : NULL;
-        if (beside)
-            for (int i = 0; i < pixels * BLOCK; i += LANES)
-                store(out + i, largest(floor, load(out + i) + load(beside + i)));
-        else
-            for (int i = 0; i < pixels * BLOCK; i += LANES)
-                store(out + i, largest(floor, load(out + i)));
-    }
-}
-
 /* Rows i .. end - 1 of phase (oy, ox) of the output, for one group. `in` is the pixel
  * that row i reads first, `out` the output of i = 0. */
 static void phase_rows(const struct conv *j, const struct span *s, int oy, int ox, int i,
                        int end, const rj_real *in, const rj_real *w, const rj_real *start,
-                       bool last_sum, rj_real *out)
+                       cell *out)
 {
     const struct plan *g = &j->g;
     const int cols = axis_count(&g->x, ox), last = RJ_MIN(end, axis_count(&g->y, oy));
     const int n = runs(cols, widest(g->blocks));
     const ptrdiff_t row = (ptrdiff_t)g->y.spread * g->x.out * BLOCK;
-    const bool finish = last_sum && j->finishes;
 
     for (; i < last; i++, in += g->y.step * g->row)
         for (int t = 0; t < n; t++) {
             const int p = t * cols / n, pixels = (t + 1) * cols / n - p;
-            rj_real *to = out + i * row + p * s->out_pixel;
-            tiles[g->form == PAIRED][g->blocks][pixels - 1](
-                s, in + (ptrdiff_t)p * g->pitch, w, start, to);
-            if (finish)
-                finish_tile(j, s->out_block, pixels, to);
+            tiles[g->blocks][pixels - 1](s, in + (ptrdiff_t)p * g->pitch, w, start,
+                                         out + i * row + p * s->out_pixel);
         }
 }
 
 /* Rows i .. end - 1 of all phases, for one group of one picture y. */
 static void group_rows(const struct conv *j, int group, int i, int end, const rj_real *in,
-                       rj_real *y)
+                       cell *y)
 {
     const struct plan *g = &j->g;
     const int lanes = g->blocks * BLOCK;
     const ptrdiff_t plane = (ptrdiff_t)g->y.out * g->x.out * BLOCK;
     struct span s = {.in_block = g->block,
                      .out_block = plane,
-                     .out_pixel = (ptrdiff_t)g->x.spread * BLOCK};
+                     .out_pixel = (ptrdiff_t)g->x.spread * BLOCK,
+                     .y = j->y};
 
     y += group * g->blocks * plane;
     for (int c = 0; c < g->c; c += g->deep * BLOCK) {
         const rj_real *start = j->start && c == 0 ? j->start + group * lanes : NULL;
         const rj_real *w = j->packed + (ptrdiff_t)group * g->y.window * g->x.window *
-                                           steps_of(g, g->c) * lanes;
+                                           steps_of(g->c) * lanes;
         s.tap = j->tap;
         s.c = RJ_MIN(g->deep * BLOCK, g->c - c);
+        s.beside = c + s.c >= g->c ? j->finish.beside : NULL;
+        s.floor = c + s.c >= g->c ? j->finish.floor : -(rj_real)INFINITY;
         for (int oy = 0; oy < g->y.spread; oy++)
             for (int ox = 0; ox < g->x.spread; ox++) {
                 s.taps = axis_taps(&g->y, oy) * axis_taps(&g->x, ox);
                 if (s.taps > 0 || start)
                     phase_rows(j, &s, oy, ox, i, end, in + c / BLOCK * g->block,
-                               w + (ptrdiff_t)steps_of(g, c) * s.taps * lanes, start,
-                               c + s.c >= g->c,
+                               w + (ptrdiff_t)steps_of(c) * s.taps * lanes, start,
                                y + ((ptrdiff_t)oy * g->x.out + ox) * BLOCK);
-                w += (ptrdiff_t)steps_of(g, g->c) * s.taps * lanes;
+                w += (ptrdiff_t)steps_of(g->c) * s.taps * lanes;
                 s.tap += s.taps;
             }
     }
@@ -213,16 +192,15 @@ static rij_status conv_piece(void *job, int index, int worker)
     const int share = index % g->shares, chunk = index / g->shares % g->chunks;
     const int n = index / g->shares / g->chunks;
     const int i = chunk * g->rows, end = RJ_MIN(i + g->rows, axis_count(&g->y, 0));
-    const ptrdiff_t from = (ptrdiff_t)g->y.source * g->x.source * BLOCK * blocks_of(g->c);
     const ptrdiff_t to = (ptrdiff_t)g->y.out * g->x.out * BLOCK * blocks_of(g->k);
-    const rj_real *in = j->x + n * from;
+    const void *x = source_at(g, j->x, n);
+    const rj_real *in = j->dev->scratch[worker];
 
-    if (g->copy) {
-        gather(g, in, 0, blocks_of(g->c), i, end - i, j->dev->scratch[worker]);
-        in = j->dev->scratch[worker];
-    } else {
-        in += (i + g->y.first) * g->row + (ptrdiff_t)g->x.first * BLOCK;
-    }
+    if (g->copy)
+        gather(g, x, 0, blocks_of(g->c), i, end - i, j->dev->scratch[worker]);
+    else
+        in = (const rj_real *)x + (i + g->y.first) * g->row +
+             (ptrdiff_t)g->x.first * BUNDLE;
     for (int group = share * g->groups / g->shares;
          group < (share + 1) * g->groups / g->shares; group++)
         group_rows(j, group, i, end, in, j->y + n * to);
@@ -270,28 +248,30 @@ static rij_status run_conv(struct conv *j)
 static rij_status conv2d(rj_device *dev, const rj_conv *d, const rj_real *x,
                          const rj_real *w, const rj_real *bias, rj_real *y)
 {
-    struct conv j = {.dev = dev, .x = x, .w = w, .bias = bias, .y = y};
+    struct conv j = {.dev = dev, .x = x, .w = w, .bias = bias, .y = (cell *)y};
 
     if (winograd_taken(dev, d, false, false)) {
         struct winograd g = winograd_new(dev, d, false);
-        g.x = x, g.weight = w, g.bias = bias, g.y = y;
+        g.x = (const cell *)x, g.weight = w, g.bias = bias, g.y = (cell *)y;
         return run_winograd(&g);
     }
-    j.g = plan_new(d, false, form_of(dev));
+    j.g = plan_new(d, false);
+    j.finish = finish_new(NULL, false);
     return run_conv(&j);
 }
 
 static rij_status conv2d_grad_x(rj_device *dev, const rj_conv *d, const rj_real *dy,
                                 const rj_real *w, bool add, rj_real *dx)
 {
-    struct conv j = {.dev = dev, .x = dy, .w = w, .y = dx, .add = add};
+    struct conv j = {.dev = dev, .x = dy, .w = w, .y = (cell *)dx, .add = add};
 
     if (winograd_taken(dev, d, true, false)) {
         struct winograd g = winograd_new(dev, d, true);
-        g.x = dy, g.weight = w, g.y = dx, g.add = add;
+        g.x = (const cell *)dy, g.weight = w, g.y = (cell *)dx, g.add = add;
         return run_winograd(&g);
     }
-    j.g = plan_new(d, true, form_of(dev));
+    j.g = plan_new(d, true);
+    j.finish = finish_new(NULL, false);
     return run_conv(&j);
 }
 
@@ -307,8 +287,7 @@ static rij_status conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_real
             ready[0] = RJ_WINOGRAD;
         return ready ? winograd_prepare(&g, ready + BLOCK) : RIJ_OK;
     }
-    struct conv j = {
-        .dev = dev, .g = plan_new(d, false, form_of(dev)), .w = w, .bias = bias};
+    struct conv j = {.dev = dev, .g = plan_new(d, false), .w = w, .bias = bias};
     *n = BLOCK + plan_ready(&j.g);
     if (ready)
         ready[0] = RJ_DIRECT;
@@ -323,16 +302,15 @@ static rij_status conv2d_prepared(rj_device *dev, const rj_conv *d, const rj_rea
 
     if (ready[0] == RJ_WINOGRAD) {
         struct winograd g = winograd_new(dev, d, false);
-        g.x = x, g.y = y, g.finish = finish_new(beside, relu);
+        g.x = (const cell *)x, g.y = (cell *)y, g.finish = finish_new(beside, relu);
         g.start = laid;
         g.packed = laid + blocks_of(g.k) * BLOCK;
         return winograd_prepared(&g);
     }
     struct conv j = {.dev = dev,
-                     .g = plan_new(d, false, form_of(dev)),
+                     .g = plan_new(d, false),
                      .x = x,
-                     .y = y,
-                     .finishes = beside || relu,
+                     .y = (cell *)y,
                      .finish = finish_new(beside, relu)};
     j.tap = (ptrdiff_t *)(void *)laid;
     j.start = laid + place_numbers(&j.g);

@@ -26,7 +26,8 @@ struct grad_w {
     int together;  /* pictures that are taken at a time, where rows are all */
     int k_groups, c_groups, shares;
     ptrdiff_t d_row, d_block; /* in dy, or its copy: to the next row, to the next block */
-    const rj_real *x, *dy;
+    const void *x;            /* cells, or host numbers: see g.planar */
+    const cell *dy;
     rj_real *sum; /* [share][block of k][block of c][tap][16 c][16 k] */
     rj_real *dw;
 };
@@ -62,27 +63,26 @@ static void pull_rows(const struct grad_w *j, int channels, int rows, const rj_r
                       const rj_real *dy, rj_real *sum)
 {
     const struct axis *ax = &j->g.x;
-    const bool pairs = j->g.form == PAIRED_PIXELS;
     const struct pull s = {.rows = rows,
-                           .cols = pairs ? runs(ax->out, 2) : ax->out,
+                           .cols = steps_of(ax->out),
                            .x_row = j->g.row * j->g.y.step,
                            .d_row = j->d_row,
-                           .x_col = (ptrdiff_t)(pairs ? 2 : 1) * j->g.pitch};
+                           .x_col = (ptrdiff_t)(PAIRS ? 2 : 1) * j->g.pitch};
 
     for (int r = 0; r < j->g.y.window; r++, x += j->g.row)
         for (int t = 0; t < (j->narrow ? RJ_MIN(ax->step, ax->window) : ax->window); t++)
             if (j->narrow) // t is a phase
-                pull_some(&s, pairs, runs(ax->window - t, ax->step) * channels,
+                pull_some(&s, runs(ax->window - t, ax->step) * channels,
                           x + t * j->g.phase, dy, sum + sums_of_tap(j, r, t));
             else
-                pull_some(&s, pairs, channels,
+                pull_some(&s, channels,
                           x + t % ax->step * j->g.phase +
                               (ptrdiff_t)(t / ax->step) * j->g.pitch,
                           dy, sum + sums_of_tap(j, r, t));
 }
 
-/* Copy rows of dy, in the plan's form, for `blocks` blocks. */
-static void copy_rows(const struct grad_w *j, const rj_real *dy, int blocks, int rows,
+/* Copy rows of dy, as factors, for `blocks` blocks. */
+static void copy_rows(const struct grad_w *j, const cell *dy, int blocks, int rows,
                       rj_real *out)
 {
     const struct plan *g = &j->g;
@@ -90,15 +90,15 @@ static void copy_rows(const struct grad_w *j, const rj_real *dy, int blocks, int
 
     for (int b = 0; b < blocks; b++)
         for (int r = 0; r < rows; r++) {
-            const rj_real *from = dy + (b * (ptrdiff_t)g->y.out + r) * row;
+            const cell *from = dy + (b * (ptrdiff_t)g->y.out + r) * row;
             rj_real *to = out + b * j->d_block + r * j->d_row;
-            if (g->form == ROUNDED)
-                for (ptrdiff_t i = 0; i < row; i += LANES)
-                    store(to + i, rounded(load(from + i)));
-            else
+            if (PAIRS)
                 for (ptrdiff_t i = 0; i < row; i += 2 * BLOCK, to += BLOCK)
-                    store(to, paired(load(from + i),
-                                     i + BLOCK < row ? load(from + i + BLOCK) : fill(0)));
+                    store(to, paired_cells(from + i,
+                                           i + BLOCK < row ? from + i + BLOCK : NULL));
+            else
+                for (ptrdiff_t i = 0; i < row; i += LANES)
+                    store(to + i, load_cells(from + i));
         }
 }
 
@@ -116,20 +116,22 @@ static void take_rows(const struct grad_w *j, const struct pair_group *p, int n,
     const struct plan *g = &j->g;
     const int rows = RJ_MIN(j->rows, g->y.out - i);
     const ptrdiff_t in = (ptrdiff_t)g->y.source * g->x.source * BLOCK;
+    const cell *d = j->dy + (((ptrdiff_t)n * blocks_of(g->k) + p->k[0]) * g->y.out + i) *
+                                g->x.out * BLOCK;
+    const void *from = source_at(g, j->x, n);
 
-    *x = j->x + (ptrdiff_t)n * blocks_of(g->c) * in;
-    *dy = j->dy +
-          (((ptrdiff_t)n * blocks_of(g->k) + p->k[0]) * g->y.out + i) * g->x.out * BLOCK;
     if (g->copy) {
-        gather(g, *x, p->c[0], p->c[1], i, rows, scratch);
+        gather(g, from, p->c[0], p->c[1], i, rows, scratch);
         *x = scratch;
     } else {
-        *x += p->c[0] * in + i * g->row;
+        *x = (const rj_real *)from + p->c[0] * in + i * g->row;
     }
-    if (g->form != EXACT) {
+    if (HALF) {
         rj_real *copy = scratch + GROUP * g->block + BLOCK;
-        copy_rows(j, *dy, p->k[1] - p->k[0], rows, copy);
+        copy_rows(j, d, p->k[1] - p->k[0], rows, copy);
         *dy = copy;
+    } else {
+        *dy = (const rj_real *)(const void *)d;
     }
 }
 
@@ -157,7 +159,7 @@ static void group_rows_w(const struct grad_w *j, const struct pair_group *p, int
 static ptrdiff_t rows_room(const struct grad_w *j)
 {
     const ptrdiff_t x = j->g.copy ? GROUP * j->g.block + BLOCK : 0;
-    const ptrdiff_t dy = j->g.form != EXACT ? GROUP * j->d_block : 0;
+    const ptrdiff_t dy = HALF ? GROUP * j->d_block : 0;
 
     return x + dy;
 }
@@ -237,30 +239,28 @@ static size_t grad_w_scratch(const struct grad_w *j)
     return (size_t)(rows_room(j) * j->together) * sizeof(rj_real);
 }
 
-static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, enum form form,
-                                const rj_real *x, const rj_real *dy, rj_real *dw)
+static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, const rj_real *x,
+                                const rj_real *dy, rj_real *dw)
 {
     struct grad_w j = {
-        .dev = dev, .g = plan_new(d, false, EXACT), .x = x, .dy = dy, .dw = dw};
+        .dev = dev, .g = plan_new(d, false), .x = x, .dy = (const cell *)dy, .dw = dw};
     struct plan *g = &j.g;
     const int cols = (g->x.out - 1) + (g->x.reach - 1) / g->x.step + 1;
     ptrdiff_t each; // numbers of a row
 
     j.narrow = d->c < BLOCK && g->x.window > 1;
-    g->form = form == PAIRED ? PAIRED_PIXELS : form;
-    g->copy = g->copy || j.narrow || form != EXACT;
-    if (j.narrow)
-        g->pitch = d->c;
+    g->pixels = PAIRS;
+    g->copy = g->copy || j.narrow || HALF;
+    g->pitch = j.narrow ? d->c : BLOCK;
     if (g->copy) {
         g->phase = (ptrdiff_t)cols * g->pitch;
         g->row = g->phase * RJ_MIN(g->x.step, g->x.reach);
     }
-    j.d_row =
-        (ptrdiff_t)(g->form == PAIRED_PIXELS ? runs(g->x.out, 2) : g->x.out) * BLOCK;
+    j.d_row = (ptrdiff_t)steps_of(g->x.out) * BLOCK;
     each = g->row * g->y.step + j.d_row;
     j.rows = (int)RJ_MAX(1, RJ_MIN(g->y.out, NEAR / each));
     j.together = (int)RJ_MAX(1, RJ_MIN(TOGETHER, NEAR / (each * g->y.out)));
-    j.d_block = j.d_row * (form == EXACT ? g->y.out : j.rows);
+    j.d_block = j.d_row * (HALF ? j.rows : g->y.out);
     if (g->copy)
         g->block = (g->row * axis_under(&g->y, j.rows) + BLOCK - 1) / BLOCK * BLOCK;
     j.k_groups = runs(blocks_of(g->k), GROUP);
@@ -286,7 +286,7 @@ static rij_status conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real 
     if (winograd_w_taken(dev, d)) {
         RJ_TRY(run_winograd_w(dev, d, x, dy, dw));
     } else {
-        struct grad_w j = grad_w_new(dev, d, form_of(dev), x, dy, dw);
+        struct grad_w j = grad_w_new(dev, d, x, dy, dw);
         RJ_TRY(rj_device_scratch(dev, grad_w_scratch(&j)));
         RJ_TRY(rj_device_shared(dev, grad_w_shared(&j)));
         RJ_TRY(run_grad_w(&j, dev->shared));

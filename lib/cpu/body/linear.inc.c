@@ -80,7 +80,7 @@ static ptrdiff_t rows_numbers(const rj_conv *d, int c)
 static size_t product_shared(int n, int c, int k, bool back)
 {
     const rj_conv d = as_conv(n, c, k);
-    const struct plan g = plan_new(&d, back, EXACT);
+    const struct plan g = plan_new(&d, back);
 
     return (size_t)(rows_numbers(&d, c) + rows_numbers(&d, k)) * sizeof(rj_real) +
            plan_ready(&g) * sizeof(rj_real);
@@ -96,11 +96,12 @@ static rij_status product(rj_device *dev, int n, int c, int k, bool back,
     const int lines = d.h * d.w, in = back ? k : c, out = back ? c : k;
     rj_real *x = shared, *y = x + rows_numbers(&d, in);
     struct conv j = {.dev = dev,
-                     .g = plan_new(&d, back, EXACT),
+                     .g = plan_new(&d, back),
                      .x = x,
                      .w = w,
                      .bias = bias_k,
-                     .y = y};
+                     .y = y,
+                     .finish = finish_new(NULL, false)};
 
     RJ_TRY(to_blocks(dev, n, in, lines, from, x, NULL));
     RJ_TRY(run_plan(&j, y + rows_numbers(&d, out)));
@@ -126,7 +127,7 @@ static rij_status linear_grad_w(rj_device *dev, int n, int c, int k, const rj_re
 {
     const rj_conv d = as_conv(n, c, k);
     const ptrdiff_t xs = rows_numbers(&d, c), ys = rows_numbers(&d, k);
-    struct grad_w j = grad_w_new(dev, &d, EXACT, NULL, NULL, dw);
+    struct grad_w j = grad_w_new(dev, &d, NULL, NULL, dw);
     rj_real *at;
 
     RJ_TRY(

@@ -14,8 +14,7 @@
 /* ---- forward ---------------------------------------------------------------------- */
 
 /* Join a strip of `pixels` to the `have` numbers whose mean and squares are given. */
-ALWAYS void join_strip(const rj_real *x, int pixels, rj_real have, vec *mean,
-                       vec *squares)
+ALWAYS void join_strip(const cell *x, int pixels, rj_real have, vec *mean, vec *squares)
 {
     const rj_real n = (rj_real)pixels, share = n / (have + n);
     const vec own = run_sum(x, pixels) / n, apart = own - *mean;
@@ -24,11 +23,11 @@ ALWAYS void join_strip(const rj_real *x, int pixels, rj_real have, vec *mean,
 
     for (; i + 4 <= pixels; i += 4)
         EACH (k, 4) {
-            const vec e = load(x + (ptrdiff_t)(i + k) * BLOCK) - own;
+            const vec e = load_cells(x + (ptrdiff_t)(i + k) * BLOCK) - own;
             q[k] += e * e;
         }
     for (; i < pixels; i++) {
-        const vec e = load(x + (ptrdiff_t)i * BLOCK) - own;
+        const vec e = load_cells(x + (ptrdiff_t)i * BLOCK) - own;
         q[0] += e * e;
     }
     *mean += apart * share;
@@ -45,7 +44,7 @@ static rij_status moments_piece(void *job, int index, int worker)
 
     for (int k = 0; k < s.planes; k++)
         for (int i = 0; i < s.pixels; i += STRIP) {
-            const rj_real *x = j->x + s.at + k * s.next + (ptrdiff_t)i * BLOCK;
+            const cell *x = j->x + s.at + k * s.next + (ptrdiff_t)i * BLOCK;
             const int pixels = RJ_MIN(STRIP, s.pixels - i);
             EACH (v, PARTS)
                 join_strip(x + v * LANES, pixels, (rj_real)have, &mean[v], &squares[v]);
@@ -137,10 +136,10 @@ ALWAYS rij_status scale(const struct channel *j, int index, bool add, bool relu)
             const vec mean = load(j->par[0] + c), by = load(j->par[1] + c),
                       beta = load(j->par[2] + c);
             for (ptrdiff_t i = at; i < at + (ptrdiff_t)s.pixels * BLOCK; i += BLOCK) {
-                vec y = normed(load(j->x + i), mean, by, beta);
+                vec y = normed(load_cells(j->x + i), mean, by, beta);
                 if (add)
-                    y += load(j->add + i);
-                store(j->to + i, relu ? where(y < fill(0), fill(0), y) : y);
+                    y += load_cells(j->add + i);
+                store_cells(j->to + i, relu ? where(y < fill(0), fill(0), y) : y);
             }
         }
     return RIJ_OK;
@@ -162,8 +161,11 @@ static rij_status batchnorm(rj_device *dev, const rj_bn *d, const rj_real *x,
                             rj_real *inv, rj_real *y)
 {
     const struct norm f = {d, gamma, beta, run_mean, run_var, mean, inv};
-    struct channel j = {
-        .d = {d->n, d->c, d->h, d->w}, .x = x, .add = add, .to = y, .relu = d->relu};
+    struct channel j = {.d = {d->n, d->c, d->h, d->w},
+                        .x = (const cell *)x,
+                        .add = (const cell *)add,
+                        .to = (cell *)y,
+                        .relu = d->relu};
 
     RJ_TRY(channel_ready(dev, &j));
     if (d->train)
@@ -192,13 +194,13 @@ ALWAYS struct lane lane_at(const struct channel *j, int block, int v)
 ALWAYS vec arriving(const struct channel *j, const struct lane *l, ptrdiff_t i,
                     enum gate gate)
 {
-    const vec dy = load(j->dy + i);
+    const vec dy = load_cells(j->dy + i);
 
     if (gate == OPEN)
         return dy;
     return where((gate == BY_Y
-                      ? load(j->y + i)
-                      : normed(load(j->x + i), l->mean, l->by, l->beta)) <= fill(0),
+                      ? load_cells(j->y + i)
+                      : normed(load_cells(j->x + i), l->mean, l->by, l->beta)) <= fill(0),
                  fill(0), dy);
 }
 
@@ -223,13 +225,13 @@ ALWAYS rij_status norm_sums(const struct channel *j, int index, enum gate gate)
                         const ptrdiff_t here = at + (ptrdiff_t)(i + q) * BLOCK;
                         const vec dy = arriving(j, &l, here, gate);
                         a[q] += dy;
-                        b[q] += dy * (load(j->x + here) - l.mean);
+                        b[q] += dy * (load_cells(j->x + here) - l.mean);
                     }
                 for (; i < pixels; i++) {
                     const ptrdiff_t here = at + (ptrdiff_t)i * BLOCK;
                     const vec dy = arriving(j, &l, here, gate);
                     a[0] += dy;
-                    b[0] += dy * (load(j->x + here) - l.mean);
+                    b[0] += dy * (load_cells(j->x + here) - l.mean);
                 }
                 sum[v] += (a[0] + a[1]) + (a[2] + a[3]);
                 along[v] += (b[0] + b[1]) + (b[2] + b[3]);
@@ -297,11 +299,13 @@ ALWAYS rij_status norm_grad(const struct channel *j, int index, enum gate gate, 
             for (ptrdiff_t i = at; i < at + (ptrdiff_t)s.pixels * BLOCK; i += BLOCK) {
                 const vec dy = arriving(j, &l, i, gate);
                 if (d_add)
-                    store(j->d_add + i, fresh_add ? dy : load(j->d_add + i) + dy);
+                    store_cells(j->d_add + i,
+                                fresh_add ? dy : load_cells(j->d_add + i) + dy);
                 if (dx) {
                     const vec more =
-                        l.by * (dy - l.sum - (load(j->x + i) - l.mean) * l.along);
-                    store(j->dx + i, fresh_dx ? more : load(j->dx + i) + more);
+                        l.by * (dy - l.sum - (load_cells(j->x + i) - l.mean) * l.along);
+                    store_cells(j->dx + i,
+                                fresh_dx ? more : load_cells(j->dx + i) + more);
                 }
             }
         }
@@ -338,11 +342,11 @@ static rij_status batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *
 {
     const struct norm_grad f = {d, inv, dgamma, dbeta};
     struct channel j = {.d = {d->n, d->c, d->h, d->w},
-                        .x = x,
-                        .y = y,
-                        .dy = dy,
-                        .dx = dx,
-                        .d_add = d_add,
+                        .x = (const cell *)x,
+                        .y = (const cell *)y,
+                        .dy = (const cell *)dy,
+                        .dx = (cell *)dx,
+                        .d_add = (cell *)d_add,
                         .fresh_dx = d->fresh_dx,
                         .fresh_add = d->fresh_add,
                         .gate = !d->relu ? OPEN

@@ -28,8 +28,10 @@ struct plan {
     int deep;                    /* blocks of c that are summed before the next group */
     int rows;                    /* rows i of a piece */
     int chunks, shares;          /* pieces of a picture: by rows, by groups */
+    bool planar;                 /* the source is in host order, numbers and no cells */
     bool copy;                   /* through scratch */
-    enum form form;              /* of the factors; other than EXACT, through scratch */
+    bool pixels;                 /* there, where PAIRS, a number holds a channel of a
+                                    pixel and of the next to its right */
     int pitch;                   /* numbers of a pixel of a block, as the tiles read it */
     ptrdiff_t phase, row, block; /* distances in what the tiles read */
 };
@@ -139,11 +141,11 @@ static rj_conv joined(rj_conv d)
     return d;
 }
 
-static struct plan plan_new(const rj_conv *shape, bool back, enum form form)
+static struct plan plan_new(const rj_conv *shape, bool back)
 {
     const rj_conv d = joined(*shape);
     const ptrdiff_t window = (ptrdiff_t)d.r * d.s;
-    struct plan g = {.n = d.n, .shares = 1, .form = form};
+    struct plan g = {.n = d.n, .shares = 1, .planar = d.planar};
 
     g.y = axis_new(back ? d.p : d.h, back ? d.h : d.p, d.r, d.stride, d.pad, back);
     g.x = axis_new(back ? d.q : d.w, back ? d.w : d.q, d.s, d.stride, d.pad, back);
@@ -153,69 +155,138 @@ static struct plan plan_new(const rj_conv *shape, bool back, enum form form)
     g.wc = back ? window * d.c : window;
     g.blocks = best_blocks(blocks_of(g.k), axis_count(&g.x, 0));
     g.groups = blocks_of(g.k) / g.blocks;
-    // weights of a group that stay in the second-level cache: 300 KiB of float
-    g.deep = (int)RJ_MAX(1, 76800 / (window * BLOCK * BLOCK * g.blocks));
-    g.copy = form != EXACT || !axis_inside(&g.y) || !axis_inside(&g.x);
-    g.pitch = form == PAIRED ? BLOCK / 2 : BLOCK;
+    // weights of a group that stay in the second-level cache: 300 KiB of float; but cells
+    // that are narrower than sums are written once, and only a very deep sum is split
+    g.deep =
+        (int)RJ_MAX(1, (HALF ? 1 << 20 : 76800) / (window * BLOCK * BLOCK * g.blocks));
+    g.copy = (HALF && !PAIRS) || g.planar || !axis_inside(&g.y) || !axis_inside(&g.x);
+    g.pitch = BUNDLE;
     g.phase = (ptrdiff_t)g.pitch * (axis_count(&g.x, 0) + (g.x.reach - 1) / g.x.step);
     g.row =
-        g.copy ? g.phase * RJ_MIN(g.x.step, g.x.reach) : (ptrdiff_t)BLOCK * g.x.source;
+        g.copy ? g.phase * RJ_MIN(g.x.step, g.x.reach) : (ptrdiff_t)BUNDLE * g.x.source;
     plan_pieces(&g);
     g.block = g.row * (g.copy ? axis_under(&g.y, g.rows) : g.y.source);
     return g;
 }
 
 /* Steps of the tiles that take so many channels. */
-static int steps_of(const struct plan *g, int channels)
+static int steps_of(int channels)
 {
-    return g->form == PAIRED ? runs(channels, 2) : channels;
+    return PAIRS ? runs(channels, 2) : channels;
 }
 
-/* n pixels of a line, `step` pixels apart, in the plan's form. What is stored past a
- * pixel that is narrower than a block is overwritten by the next. */
-static void gather_some(const struct plan *g, const rj_real *line, int n, rj_real *out)
+/* n pixels of a line of cells, `step` pixels apart, in the plan's form. What is stored
+ * past a pixel that is narrower than a block is overwritten by the next. */
+static void gather_cells(const struct plan *g, const cell *line, int n, rj_real *out)
 {
     const ptrdiff_t step = (ptrdiff_t)g->x.step * BLOCK;
 
-    if (g->form == PAIRED)
+    if (PAIRS && g->pixels)
         for (int j = 0; j < n; j++)
-            store_paired(out + (ptrdiff_t)j * g->pitch, load(line + j * step));
-    else if (g->form == PAIRED_PIXELS)
+            store(
+                out + (ptrdiff_t)j * g->pitch,
+                paired_cells(line + j * step, j + 1 < n ? line + (j + 1) * step : NULL));
+    else if ((!HALF || PAIRS) && g->x.step == 1 && g->pitch == BUNDLE)
+        memcpy(out, line, (size_t)n * BLOCK * sizeof *line);
+    else if (PAIRS)
         for (int j = 0; j < n; j++)
-            store(out + (ptrdiff_t)j * g->pitch,
-                  paired(load(line + j * step),
-                         j + 1 < n ? load(line + (j + 1) * step) : fill(0)));
+            memcpy(out + (ptrdiff_t)j * g->pitch, line + j * step, BLOCK * sizeof *line);
     else
         for (int j = 0; j < n; j++)
-            for (int v = 0; v < BLOCK; v += LANES) {
-                const vec p = load(line + j * step + v);
-                store(out + (ptrdiff_t)j * g->pitch + v,
-                      g->form == ROUNDED ? rounded(p) : p);
-            }
+            for (int v = 0; v < BLOCK; v += LANES)
+                store(out + (ptrdiff_t)j * g->pitch + v, load_cells(line + j * step + v));
 }
 
-/* One line of the copy: `before` columns of zeros, n pixels from `line` on, zeros to its
- * end. */
-static void gather_line(const struct plan *g, const rj_real *line, int before, int n,
-                        rj_real *out)
+/* Where picture n of the source begins. */
+static const void *source_at(const struct plan *g, const void *x, int n)
 {
-    const bool bridge = g->form == PAIRED_PIXELS && before > 0 && n > 0;
-    const ptrdiff_t from = (ptrdiff_t)before * g->pitch;
+    const ptrdiff_t plane = (ptrdiff_t)g->y.source * g->x.source;
 
+    return g->planar
+               ? (const void *)((const rj_real *)x + n * plane * g->c)
+               : (const void *)((const cell *)x + n * plane * blocks_of(g->c) * BLOCK);
+}
+
+/* n numbers as cells. */
+static void cells_of(const rj_real *from, int n, cell *to)
+{
+    int i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        store_cells(to + i, load(from + i));
+    for (; i < n; i++)
+        to[i] = cell_of(from[i]);
+}
+
+enum { LINE = 256 }; /* host numbers that are rounded at a time */
+
+/* Pixels of one channel, from a line of host numbers or, where that is NULL, zeros, to
+ * every pitch-th number of `out`, or to the lower half of it. */
+static void gather_channel(const struct plan *g, const rj_real *line, int n, cell *out)
+{
+    const int step = g->x.step, most = RJ_MAX(1, LINE / step), pair = PAIRS ? 2 : 1;
+    const ptrdiff_t pitch = (ptrdiff_t)pair * g->pitch;
+    cell part[LINE] = {0};
+
+    for (int j = 0; j < n; j += most) {
+        const int some = RJ_MIN(most, n - j);
+        if (line)
+            cells_of(line + (ptrdiff_t)j * step, (some - 1) * step + 1, part);
+        for (int i = 0; i < some; i++, out += pitch) {
+            *out = part[i * step];
+            if (PAIRS && g->pixels && i + j > 0)
+                out[1 - pitch] = *out;
+            if (PAIRS && g->pixels)
+                out[1] = 0;
+        }
+    }
+}
+
+/* The same as gather_cells() from a line of host numbers, for `channels` planes. */
+static void gather_planar(const struct plan *g, const rj_real *line, int channels, int n,
+                          rj_real *out)
+{
+    const ptrdiff_t plane = (ptrdiff_t)g->y.source * g->x.source;
+
+    for (int c = 0; c < channels; c++)
+        if (PAIRS)
+            gather_channel(g, line + c * plane, n, (cell *)out + (g->pixels ? 2 * c : c));
+        else
+            for (int j = 0; j < n; j++)
+                out[(ptrdiff_t)j * g->pitch + c] =
+                    real_of(cell_of(line[c * plane + (ptrdiff_t)j * g->x.step]));
+    if (PAIRS && !g->pixels && channels % 2)
+        gather_channel(g, NULL, n, (cell *)out + channels);
+}
+
+/* One line of the copy: `before` columns of zeros, n pixels from column `first` of a row
+ * of block b of the picture at x, zeros to its end. */
+static void gather_line(const struct plan *g, const void *x, int b, int y, int first,
+                        int before, int n, rj_real *out)
+{
+    const ptrdiff_t from = (ptrdiff_t)before * g->pitch, plane = g->y.source;
+    const rj_real *host = x;
+    const cell *cells = x;
+
+    cells += ((b * plane + y) * g->x.source + first) * BLOCK;
+    host += (b * BLOCK * plane + y) * g->x.source + first;
     for (ptrdiff_t k = 0; k < from; k++)
         out[k] = 0;
-    if (bridge) // the last of the zeros has the first pixel to its right
-        store(out + from - g->pitch, paired(fill(0), load(line)));
-    if (n > 0)
-        gather_some(g, line, n, out + from);
+    if (n > 0 && g->planar)
+        gather_planar(g, host, RJ_MIN(BLOCK, g->c - b * BLOCK), n, out + from);
+    else if (n > 0)
+        gather_cells(g, cells, n, out + from);
+    if (PAIRS && g->pixels && before > 0 && n > 0) // the first pixel is to its right
+        for (int c = 0; c < g->pitch; c++)
+            ((cell *)(out + from - g->pitch))[2 * c + 1] = ((cell *)(out + from))[2 * c];
     for (ptrdiff_t k = from + (ptrdiff_t)n * g->pitch; k < g->phase; k++)
         out[k] = 0;
 }
 
 /* Copy the source rows under rows i .. i + rows - 1 of blocks from .. to - 1 of one
  * picture x into `out`, with zeros where there is no source. */
-static void gather(const struct plan *g, const rj_real *x, int from, int to, int i,
-                   int rows, rj_real *out)
+static void gather(const struct plan *g, const void *x, int from, int to, int i, int rows,
+                   rj_real *out)
 {
     const struct axis *ax = &g->x, *ay = &g->y;
     const int cols = (int)(g->phase / g->pitch), phases = RJ_MIN(ax->step, ax->reach);
@@ -232,11 +303,7 @@ static void gather(const struct plan *g, const rj_real *x, int from, int to, int
                 const int before = RJ_MIN(first < 0 ? runs(-first, ax->step) : 0, cols);
                 const int after = last > 0 ? RJ_MIN(runs(last, ax->step), cols) : 0;
                 const int n = known ? RJ_MAX(after - before, 0) : 0;
-                gather_line(g,
-                            x + (((ptrdiff_t)b * ay->source + y) * ax->source + first +
-                                 (ptrdiff_t)before * ax->step) *
-                                    BLOCK,
-                            before, n,
+                gather_line(g, x, b, y, first + before * ax->step, before, n,
                             out + (b - from) * g->block + r * g->row + f * g->phase);
             }
         }

@@ -4,8 +4,10 @@
 struct pool {
     rj_pool2d d; /* for avgpool only n c h w are set */
     int rows;    /* of a piece of max pooling, at most */
-    const rj_real *x, *dy, *at;
-    rj_real *y, *places;
+    const cell *x, *dy, *at;
+    cell *y, *places;
+    const rj_real *row; /* of avgpool: rows of numbers per picture */
+    rj_real *to_row;
 };
 
 /* Pixels of a piece of max pooling. */
@@ -17,54 +19,45 @@ static int pool_rows(int height, int width)
     return runs(height, runs(height, RJ_MAX(1, POOL_SPAN / width)));
 }
 
-/* Let the pixel `on` places after `from` win if it is more than the best so far, which a
- * number that is none never is. */
-ALWAYS void challenge(const rj_real *from, ptrdiff_t on, vec *best, vec *step)
+/* The largest of the window of output (p, q), and its number r R + s there; of equals the
+ * first. `whole` is the side of a window that lies within the picture, 0 for any other.
+ * What is no number never wins but where it comes first. */
+ALWAYS void winner(const rj_pool2d *d, const cell *x, int p, int q, int whole, vec *top,
+                   vec *place)
 {
-    const vec v = load(from + on * BLOCK);
+    const int h = p * d->stride - d->pad, w = q * d->stride - d->pad;
+    const int side = whole ? whole : d->r;
+    const int r0 = whole ? 0 : RJ_MAX(0, -h), s0 = whole ? 0 : RJ_MAX(0, -w);
+    const int r1 = whole ? whole : RJ_MIN(side, d->h - h);
+    const int s1 = whole ? whole : RJ_MIN(side, d->w - w);
+    const cell *from = x + ((ptrdiff_t)h * d->w + w) * BLOCK;
 
-    *step = where(v > *best, fill((rj_real)on), *step);
-    *best = largest(v, *best);
-}
-
-/* The largest of the window of output (p, q), and its place h W + w; of equals the first.
- * `whole` is the side of a window that lies within the picture, 0 for any other. */
-ALWAYS void winner(const rj_pool2d *d, const rj_real *x, int p, int q, int whole,
-                   vec *top, vec *place)
-{
-    const int h0 = p * d->stride - d->pad, w0 = q * d->stride - d->pad;
-    const int h = RJ_MAX(0, h0), w = RJ_MAX(0, w0);
-    const ptrdiff_t first = (ptrdiff_t)h * d->w + w;
-    const rj_real *from = x + first * BLOCK;
-    vec step = fill(0);
-
-    *top = load(from);
-    if (whole) {
-        EACH (r, whole)
-            EACH (s, whole)
-                challenge(from, (ptrdiff_t)r * d->w + s, top, &step);
-    } else {
-        for (int r = 0; r < RJ_MIN(d->h, h0 + d->r) - h; r++)
-            for (int s = 0; s < RJ_MIN(d->w, w0 + d->r) - w; s++)
-                challenge(from, (ptrdiff_t)r * d->w + s, top, &step);
-    }
-    *place = step + fill((rj_real)first);
+    *top = load_cells(from + ((ptrdiff_t)r0 * d->w + s0) * BLOCK);
+    *place = fill((rj_real)(r0 * side + s0));
+    EACH (r, r1)
+        EACH (s, s1) {
+            if (r < r0 || s < s0)
+                continue;
+            const vec v = load_cells(from + ((ptrdiff_t)r * d->w + s) * BLOCK);
+            *place = where(v > *top, fill((rj_real)(r * side + s)), *place);
+            *top = largest(v, *top);
+        }
 }
 
 /* Outputs q0 .. q1 - 1 of row p. */
 ALWAYS void pool_row(const struct pool *j, int plane, int p, int q0, int q1, int whole)
 {
     const rj_pool2d d = j->d; // a copy, which no store can change
-    const rj_real *x = j->x + (ptrdiff_t)plane * d.h * d.w * BLOCK;
+    const cell *x = j->x + (ptrdiff_t)plane * d.h * d.w * BLOCK;
     const ptrdiff_t to = (((ptrdiff_t)plane * d.p + p) * d.q + q0) * BLOCK;
-    rj_real *y = j->y + to, *places = j->places + to;
+    cell *y = j->y + to, *places = j->places + to;
 
     for (int q = q0; q < q1; q++, y += BLOCK, places += BLOCK)
         EACH (v, PARTS) {
             vec top, place;
             winner(&d, x + v * LANES, p, q, whole, &top, &place);
-            store(y + v * LANES, top);
-            store(places + v * LANES, place);
+            store_cells(y + v * LANES, top);
+            store_cells(places + v * LANES, place);
         }
 }
 
@@ -95,8 +88,11 @@ static rij_status maxpool2d_piece(void *job, int index, int worker)
 static rij_status maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x,
                             rj_real *y, rj_real *at)
 {
-    struct pool j = {
-        .d = *d, .rows = pool_rows(d->p, d->q), .x = x, .y = y, .places = at};
+    struct pool j = {.d = *d,
+                     .rows = pool_rows(d->p, d->q),
+                     .x = (const cell *)x,
+                     .y = (cell *)y,
+                     .places = (cell *)at};
 
     return rj_parallel_for(dev->pool, d->n * blocks_of(d->c) * runs(d->p, j.rows),
                            maxpool2d_piece, &j);
@@ -110,29 +106,39 @@ ALWAYS void windows_at(int at, int windows, int r, int stride, int pad, int *fir
     *last = RJ_MIN(windows - 1, (at + pad) / stride);
 }
 
-/* Each pixel of row h takes dy of the windows it won, in reading order. */
-ALWAYS void pool_grad_row(const struct pool *j, int plane, int h, int r, int stride)
+/* What pixel (h, w) of a plane gets: dy of the windows it won, in reading order. `first`
+ * is the first output of the plane, and a vector of its channels. */
+ALWAYS vec pool_arriving(const rj_pool2d *d, const cell *at, const cell *dy,
+                         ptrdiff_t first, int h, int w, int r, int stride)
 {
-    const rj_pool2d *d = &j->d;
-    const ptrdiff_t outputs = (ptrdiff_t)plane * d->p * d->q;
-    ptrdiff_t to = ((ptrdiff_t)plane * d->h + h) * d->w * BLOCK;
+    vec sum = fill(0);
     int p0, p1, q0, q1;
 
     windows_at(h, d->p, r, stride, d->pad, &p0, &p1);
-    for (int w = 0; w < d->w; w++, to += BLOCK) {
-        const vec here = fill((rj_real)((ptrdiff_t)h * d->w + w));
-        windows_at(w, d->q, r, stride, d->pad, &q0, &q1);
-        EACH (v, PARTS) {
-            vec sum = load(j->y + to + v * LANES);
-            for (int p = p0; p <= p1; p++)
-                for (int q = q0; q <= q1; q++) {
-                    const ptrdiff_t i =
-                        (outputs + (ptrdiff_t)p * d->q + q) * BLOCK + v * LANES;
-                    sum += where(load(j->at + i) == here, load(j->dy + i), fill(0));
-                }
-            store(j->y + to + v * LANES, sum);
+    windows_at(w, d->q, r, stride, d->pad, &q0, &q1);
+    for (int p = p0; p <= p1; p++)
+        for (int q = q0; q <= q1; q++) {
+            const ptrdiff_t i = first + ((ptrdiff_t)p * d->q + q) * BLOCK;
+            const int here = (h + d->pad - p * stride) * r + w + d->pad - q * stride;
+            sum += where(load_cells(at + i) == fill((rj_real)here), load_cells(dy + i),
+                         fill(0));
         }
-    }
+    return sum;
+}
+
+/* Row h of a plane. */
+ALWAYS void pool_grad_row(const struct pool *j, int plane, int h, int r, int stride)
+{
+    const rj_pool2d d = j->d;
+    const ptrdiff_t first = (ptrdiff_t)plane * d.p * d.q * BLOCK;
+    cell *to = j->y + ((ptrdiff_t)plane * d.h + h) * d.w * BLOCK;
+
+    for (int w = 0; w < d.w; w++, to += BLOCK)
+        EACH (v, PARTS) {
+            const vec sum =
+                pool_arriving(&d, j->at, j->dy, first + v * LANES, h, w, r, stride);
+            store_cells(to + v * LANES, d.fresh ? sum : load_cells(to + v * LANES) + sum);
+        }
 }
 
 static rij_status maxpool2d_grad_piece(void *job, int index, int worker)
@@ -154,7 +160,11 @@ static rij_status maxpool2d_grad_piece(void *job, int index, int worker)
 static rij_status maxpool2d_grad(rj_device *dev, const rj_pool2d *d, const rj_real *at,
                                  const rj_real *dy, rj_real *dx)
 {
-    struct pool j = {.d = *d, .rows = pool_rows(d->h, d->w), .dy = dy, .at = at, .y = dx};
+    struct pool j = {.d = *d,
+                     .rows = pool_rows(d->h, d->w),
+                     .dy = (const cell *)dy,
+                     .at = (const cell *)at,
+                     .y = (cell *)dx};
 
     return rj_parallel_for(dev->pool, d->n * blocks_of(d->c) * runs(d->h, j.rows),
                            maxpool2d_grad_piece, &j);
@@ -166,13 +176,13 @@ static rij_status avgpool_piece(void *job, int index, int worker)
     const struct pool *j = job;
     const int cb = blocks_of(j->d.c), pixels = j->d.h * j->d.w;
     const int c0 = index % cb * BLOCK;
-    const rj_real *x = j->x + (ptrdiff_t)index * pixels * BLOCK;
-    rj_real *y = j->y + (ptrdiff_t)(index / cb) * j->d.c + c0, mean[BLOCK];
+    const cell *x = j->x + (ptrdiff_t)index * pixels * BLOCK;
+    rj_real *y = j->to_row + (ptrdiff_t)(index / cb) * j->d.c + c0, mean[BLOCK];
 
     for (int v = 0; v < BLOCK; v += LANES) {
         vec sum = fill(0);
         for (int i = 0; i < pixels; i++)
-            sum += load(x + (ptrdiff_t)i * BLOCK + v);
+            sum += load_cells(x + (ptrdiff_t)i * BLOCK + v);
         store(mean + v, sum / (rj_real)pixels);
     }
     for (int c = 0; c < RJ_MIN(BLOCK, j->d.c - c0); c++)
@@ -184,7 +194,9 @@ static rij_status avgpool_piece(void *job, int index, int worker)
 static rij_status avgpool(rj_device *dev, const rj_picture *d, const rj_real *x,
                           rj_real *y)
 {
-    struct pool j = {.d = {.n = d->n, .c = d->c, .h = d->h, .w = d->w}, .x = x, .y = y};
+    struct pool j = {.d = {.n = d->n, .c = d->c, .h = d->h, .w = d->w},
+                     .x = (const cell *)x,
+                     .to_row = y};
 
     return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), avgpool_piece, &j);
 }
@@ -194,14 +206,15 @@ static rij_status avgpool_grad_piece(void *job, int index, int worker)
     const struct pool *j = job;
     const int cb = blocks_of(j->d.c), pixels = j->d.h * j->d.w;
     const int c0 = index % cb * BLOCK;
-    const rj_real *dy = j->dy + (ptrdiff_t)(index / cb) * j->d.c + c0;
-    rj_real *dx = j->y + (ptrdiff_t)index * pixels * BLOCK, each[BLOCK] = {0};
+    const rj_real *dy = j->row + (ptrdiff_t)(index / cb) * j->d.c + c0;
+    cell *dx = j->y + (ptrdiff_t)index * pixels * BLOCK;
+    rj_real each[BLOCK] = {0};
 
     for (int c = 0; c < RJ_MIN(BLOCK, j->d.c - c0); c++)
         each[c] = dy[c] / (rj_real)pixels;
     for (int i = 0; i < pixels; i++, dx += BLOCK)
         for (int v = 0; v < BLOCK; v += LANES)
-            store(dx + v, load(dx + v) + load(each + v));
+            store_cells(dx + v, load_cells(dx + v) + load(each + v));
     (void)worker;
     return RIJ_OK;
 }
@@ -210,7 +223,7 @@ static rij_status avgpool_grad(rj_device *dev, const rj_picture *d, const rj_rea
                                rj_real *dx)
 {
     struct pool j = {
-        .d = {.n = d->n, .c = d->c, .h = d->h, .w = d->w}, .dy = dy, .y = dx};
+        .d = {.n = d->n, .c = d->c, .h = d->h, .w = d->w}, .row = dy, .y = (cell *)dx};
 
     return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), avgpool_grad_piece, &j);
 }

@@ -11,8 +11,10 @@ struct move {
     int r;          /* of shuffle2d */
     rj_resize size; /* of resize2d, and its rows, then its columns */
     struct between *between;
-    const rj_real *x;
-    rj_real *y;
+    const rj_real *from; /* host numbers */
+    rj_real *to;
+    const cell *x; /* a picture */
+    cell *y;
 };
 
 /* Planar (N,C,H,W) to blocks; a piece is one block of one picture, 16 pixels at a time.
@@ -22,18 +24,18 @@ static rij_status pack_planar_piece(void *job, int index, int worker)
     const struct move *j = job;
     const int cb = blocks_of(j->d.c), pixels = j->d.h * j->d.w;
     const int n = index / cb, c0 = index % cb * BLOCK, some = RJ_MIN(BLOCK, j->d.c - c0);
-    const rj_real *from = j->x + ((ptrdiff_t)n * j->d.c + c0) * pixels;
-    rj_real *to = j->y + (ptrdiff_t)index * pixels * BLOCK;
+    const rj_real *from = j->from + ((ptrdiff_t)n * j->d.c + c0) * pixels;
+    cell *to = j->y + (ptrdiff_t)index * pixels * BLOCK;
     rj_real rows[BLOCK * BLOCK] = {0}, part[BLOCK * BLOCK];
 
     for (int i = 0; i < pixels; i += BLOCK) {
         const int here = RJ_MIN(BLOCK, pixels - i);
-        const size_t row = (size_t)here * sizeof *to;
+        const size_t row = (size_t)here * sizeof *from;
         for (int c = 0; c < some; c++)
             memcpy(rows + c * BLOCK, from + (ptrdiff_t)c * pixels + i, row);
-        turn(rows, BLOCK, here == BLOCK ? to + (ptrdiff_t)i * BLOCK : part);
-        if (here < BLOCK)
-            memcpy(to + (ptrdiff_t)i * BLOCK, part, row * BLOCK);
+        turn(rows, BLOCK, part);
+        for (int k = 0; k < here * BLOCK; k += LANES)
+            store_cells(to + (ptrdiff_t)i * BLOCK + k, load(part + k));
     }
     (void)worker;
     return RIJ_OK;
@@ -42,7 +44,7 @@ static rij_status pack_planar_piece(void *job, int index, int worker)
 static rij_status pack(rj_device *dev, const rj_picture *d, const rj_real *planar,
                        rj_real *y)
 {
-    struct move j = {.d = *d, .x = planar, .y = y};
+    struct move j = {.d = *d, .from = planar, .y = (cell *)y};
 
     return rj_parallel_for(dev->pool, planes_of(d), pack_planar_piece, &j);
 }
@@ -52,12 +54,12 @@ static rij_status unpack_piece(void *job, int index, int worker)
     const struct move *j = job;
     const int cb = blocks_of(j->d.c), pixels = j->d.h * j->d.w;
     const int n = index / cb, c0 = index % cb * BLOCK, some = RJ_MIN(BLOCK, j->d.c - c0);
-    const rj_real *from = j->x + (ptrdiff_t)index * pixels * BLOCK;
-    rj_real *to = j->y + ((ptrdiff_t)n * j->d.c + c0) * pixels;
+    const cell *from = j->x + (ptrdiff_t)index * pixels * BLOCK;
+    rj_real *to = j->to + ((ptrdiff_t)n * j->d.c + c0) * pixels;
 
     for (int i = 0; i < pixels; i++, from += BLOCK)
         for (int c = 0; c < some; c++)
-            to[(ptrdiff_t)c * pixels + i] = from[c];
+            to[(ptrdiff_t)c * pixels + i] = real_of(from[c]);
     (void)worker;
     return RIJ_OK;
 }
@@ -65,7 +67,7 @@ static rij_status unpack_piece(void *job, int index, int worker)
 static rij_status unpack(rj_device *dev, const rj_picture *d, const rj_real *x,
                          rj_real *planar)
 {
-    struct move j = {.d = *d, .x = x, .y = planar};
+    struct move j = {.d = *d, .x = (const cell *)x, .to = planar};
 
     return rj_parallel_for(dev->pool, planes_of(d), unpack_piece, &j);
 }
@@ -91,21 +93,22 @@ static rij_status resize2d_piece(void *job, int index, int worker)
 {
     const struct move *j = job;
     const rj_resize *d = &j->size;
-    const rj_real *x = j->x + (ptrdiff_t)index * d->h * d->w * BLOCK;
-    rj_real *y = j->y + (ptrdiff_t)index * d->p * d->q * BLOCK;
+    const cell *x = j->x + (ptrdiff_t)index * d->h * d->w * BLOCK;
+    cell *y = j->y + (ptrdiff_t)index * d->p * d->q * BLOCK;
 
     for (int p = 0; p < d->p; p++) {
         const struct between *r = j->between + p;
-        const rj_real *up = x + (ptrdiff_t)r->a * d->w * BLOCK;
-        const rj_real *down = x + (ptrdiff_t)r->b * d->w * BLOCK;
+        const cell *up = x + (ptrdiff_t)r->a * d->w * BLOCK;
+        const cell *down = x + (ptrdiff_t)r->b * d->w * BLOCK;
         for (int q = 0; q < d->q; q++, y += BLOCK) {
             const struct between *s = j->between + d->p + q;
             const ptrdiff_t a = (ptrdiff_t)s->a * BLOCK, b = (ptrdiff_t)s->b * BLOCK;
             for (int v = 0; v < BLOCK; v += LANES) {
-                const vec top = load(up + a + v) * (1 - s->f) + load(up + b + v) * s->f;
-                const vec low =
-                    load(down + a + v) * (1 - s->f) + load(down + b + v) * s->f;
-                store(y + v, top * (1 - r->f) + low * r->f);
+                const vec top =
+                    load_cells(up + a + v) * (1 - s->f) + load_cells(up + b + v) * s->f;
+                const vec low = load_cells(down + a + v) * (1 - s->f) +
+                                load_cells(down + b + v) * s->f;
+                store_cells(y + v, top * (1 - r->f) + low * r->f);
             }
         }
     }
@@ -117,8 +120,8 @@ static rij_status resize2d_grad_piece(void *job, int index, int worker)
 {
     const struct move *j = job;
     const rj_resize *d = &j->size;
-    const rj_real *dy = j->x + (ptrdiff_t)index * d->p * d->q * BLOCK;
-    rj_real *dx = j->y + (ptrdiff_t)index * d->h * d->w * BLOCK;
+    const cell *dy = j->x + (ptrdiff_t)index * d->p * d->q * BLOCK;
+    cell *dx = j->y + (ptrdiff_t)index * d->h * d->w * BLOCK;
 
     for (int p = 0; p < d->p; p++)
         for (int q = 0; q < d->q; q++, dy += BLOCK) {
@@ -127,9 +130,9 @@ static rij_status resize2d_grad_piece(void *job, int index, int worker)
                 const rj_real part =
                     (k < 2 ? 1 - r->f : r->f) * (k % 2 ? s->f : 1 - s->f);
                 const ptrdiff_t h = k < 2 ? r->a : r->b, w = k % 2 ? s->b : s->a;
-                rj_real *at = dx + (h * d->w + w) * BLOCK;
+                cell *at = dx + (h * d->w + w) * BLOCK;
                 for (int v = 0; v < BLOCK && part != 0; v += LANES)
-                    store(at + v, load(at + v) + load(dy + v) * part);
+                    store_cells(at + v, load_cells(at + v) + load_cells(dy + v) * part);
             }
         }
     (void)worker;
@@ -139,7 +142,7 @@ static rij_status resize2d_grad_piece(void *job, int index, int worker)
 static rij_status run_resize(rj_device *dev, const rj_resize *d, rj_piece piece,
                              const rj_real *from, rj_real *to)
 {
-    struct move j = {.size = *d, .x = from, .y = to};
+    struct move j = {.size = *d, .x = (const cell *)from, .y = (cell *)to};
 
     RJ_TRY(rj_device_shared(dev, ((size_t)d->p + (size_t)d->q) * sizeof *j.between));
     j.between = dev->shared;
@@ -211,7 +214,8 @@ static rij_status shuffle2d_grad_piece(void *job, int index, int worker)
         shuffle_begin(m, index, k, &x, &y);
         for (int h = 0; h < m->d.h; h++, y += (m->r - 1) * (ptrdiff_t)m->d.w * step)
             for (int w = 0; w < m->d.w; w++, x += BLOCK, y += step)
-                m->y[x] += m->x[y]; // here y is dx, and x is dy
+                m->y[x] = cell_of(real_of(m->y[x]) +
+                                  real_of(m->x[y])); // here y is dx, and x is dy
     }
     (void)worker;
     return RIJ_OK;
@@ -220,7 +224,7 @@ static rij_status shuffle2d_grad_piece(void *job, int index, int worker)
 static rij_status shuffle2d(rj_device *dev, const rj_picture *d, int r, const rj_real *x,
                             rj_real *y)
 {
-    struct move j = {.d = *d, .r = r, .x = x, .y = y};
+    struct move j = {.d = *d, .r = r, .x = (const cell *)x, .y = (cell *)y};
     const int blocks = blocks_of(d->c / (r * r));
 
     return rj_parallel_for(dev->pool, d->n * blocks, shuffle2d_piece, &j);
@@ -229,7 +233,7 @@ static rij_status shuffle2d(rj_device *dev, const rj_picture *d, int r, const rj
 static rij_status shuffle2d_grad(rj_device *dev, const rj_picture *d, int r,
                                  const rj_real *dy, rj_real *dx)
 {
-    struct move j = {.d = *d, .r = r, .x = dy, .y = dx};
+    struct move j = {.d = *d, .r = r, .x = (const cell *)dy, .y = (cell *)dx};
     const int blocks = blocks_of(d->c / (r * r));
 
     return rj_parallel_for(dev->pool, d->n * blocks, shuffle2d_grad_piece, &j);

@@ -2,9 +2,11 @@
  * block of channels of one picture; for haar one picture. */
 
 struct front {
+    rj_device *dev;
     rj_residual d;
-    const rj_real *x, *dy;
-    rj_real *y;
+    const rj_real *host; /* or: */
+    const cell *x, *dy;
+    cell *y;
 };
 
 /* Borders are reflected without repeating the edge. */
@@ -37,35 +39,38 @@ ALWAYS void sort_two(vec *a, vec *b)
 }
 
 /* The median of nine by 19 exchanges (Devillard 1998, after Paeth 1990). */
-ALWAYS vec median_of_9(const rj_real *x, const ptrdiff_t at[9])
+ALWAYS vec median_of_9(vec v[9])
 {
     static const unsigned char pair[19][2] = {
         {1, 2}, {4, 5}, {7, 8}, {0, 1}, {3, 4}, {6, 7}, {1, 2}, {4, 5}, {7, 8}, {0, 3},
         {5, 8}, {4, 7}, {3, 6}, {1, 4}, {2, 5}, {4, 7}, {4, 2}, {6, 4}, {4, 2}};
-    vec v[9];
 
-    EACH (i, 9)
-        v[i] = load(x + at[i]);
     EACH (i, 19)
         sort_two(&v[pair[i][0]], &v[pair[i][1]]);
     return v[4];
 }
 
-ALWAYS vec mean_of_9(const rj_real *x, const ptrdiff_t at[9])
+ALWAYS vec mean_of_9(const vec v[9])
 {
     vec sum = fill(0);
 
     EACH (i, 9)
-        sum += load(x + at[i]);
+        sum += v[i];
     return sum / 9;
+}
+
+ALWAYS void take_nine(const cell *x, const ptrdiff_t at[9], vec v[9])
+{
+    EACH (i, 9)
+        v[i] = load_cells(x + at[i]);
 }
 
 static rij_status front_piece(void *job, int index, int worker)
 {
     const struct front *j = job;
     const rj_residual *d = &j->d;
-    const rj_real *x = j->x + (ptrdiff_t)index * d->h * d->w * BLOCK;
-    rj_real *y = j->y + (ptrdiff_t)index * d->h * d->w * BLOCK;
+    const cell *x = j->x + (ptrdiff_t)index * d->h * d->w * BLOCK;
+    cell *y = j->y + (ptrdiff_t)index * d->h * d->w * BLOCK;
 
     for (int h = 0; h < d->h; h++)
         for (int w = 0; w < d->w; w++) {
@@ -73,10 +78,12 @@ static rij_status front_piece(void *job, int index, int worker)
             ptrdiff_t at[9];
             window_at(d, h, w, at);
             for (int v = 0; v < BLOCK; v += LANES) {
-                const vec rest = d->kind == RJ_FRONT_MEDIAN    ? median_of_9(x + v, at)
-                                 : d->kind == RJ_FRONT_LAPLACE ? mean_of_9(x + v, at)
-                                                               : load(x + at[0] + v);
-                store(y + here + v, load(x + here + v) - rest);
+                vec near[9];
+                take_nine(x + v, at, near);
+                const vec rest = d->kind == RJ_FRONT_MEDIAN    ? median_of_9(near)
+                                 : d->kind == RJ_FRONT_LAPLACE ? mean_of_9(near)
+                                                               : near[0];
+                store_cells(y + here + v, load_cells(x + here + v) - rest);
             }
         }
     (void)worker;
@@ -85,22 +92,24 @@ static rij_status front_piece(void *job, int index, int worker)
 
 /* What one output sends back to its window: for the median, to the first that equals
  * it. */
-ALWAYS void front_back(const rj_residual *d, const rj_real *x, vec dy,
-                       const ptrdiff_t at[9], rj_real *dx)
+ALWAYS void front_back(const rj_residual *d, const cell *x, vec dy, const ptrdiff_t at[9],
+                       cell *dx)
 {
     if (d->kind == RJ_FRONT_MEDIAN) {
-        const vec median = median_of_9(x, at);
+        vec near[9];
+        take_nine(x, at, near);
+        const vec median = median_of_9(near);
         mask open = median == median;
         for (int i = 0; i < 9; i++) {
-            const mask hit = open & (load(x + at[i]) == median);
-            store(dx + at[i], load(dx + at[i]) - where(hit, dy, fill(0)));
+            const mask hit = open & (load_cells(x + at[i]) == median);
+            store_cells(dx + at[i], load_cells(dx + at[i]) - where(hit, dy, fill(0)));
             open &= ~hit;
         }
     } else if (d->kind == RJ_FRONT_LAPLACE) {
         for (int i = 0; i < 9; i++)
-            store(dx + at[i], load(dx + at[i]) - dy / 9);
+            store_cells(dx + at[i], load_cells(dx + at[i]) - dy / 9);
     } else {
-        store(dx + at[0], load(dx + at[0]) - dy);
+        store_cells(dx + at[0], load_cells(dx + at[0]) - dy);
     }
 }
 
@@ -109,7 +118,7 @@ static rij_status front_grad_piece(void *job, int index, int worker)
     const struct front *j = job;
     const rj_residual *d = &j->d;
     const ptrdiff_t plane = (ptrdiff_t)index * d->h * d->w * BLOCK;
-    rj_real *dx = j->y + plane;
+    cell *dx = j->y + plane;
 
     for (int h = 0; h < d->h; h++)
         for (int w = 0; w < d->w; w++) {
@@ -117,8 +126,8 @@ static rij_status front_grad_piece(void *job, int index, int worker)
             ptrdiff_t at[9];
             window_at(d, h, w, at);
             for (int v = 0; v < BLOCK; v += LANES) {
-                const vec dy = load(j->dy + plane + here + v);
-                store(dx + here + v, load(dx + here + v) + dy);
+                const vec dy = load_cells(j->dy + plane + here + v);
+                store_cells(dx + here + v, load_cells(dx + here + v) + dy);
                 front_back(d, j->x + plane + v, dy, at, dx + v);
             }
         }
@@ -143,16 +152,18 @@ static rij_status haar_piece(void *job, int index, int worker)
         for (ptrdiff_t i = 0; i < out; i += BLOCK)
             j->y[channel_at(index, c, d->k, d->p, d->q) + i] = 0;
     for (int c = 0; c < d->c; c++) {
-        const rj_real *x = j->x + channel_at(index, c, d->c, d->h, d->w);
-        rj_real *y[3];
+        const cell *x = j->x + channel_at(index, c, d->c, d->h, d->w);
+        cell *y[3];
         for (int b = 0; b < 3; b++)
             y[b] = j->y + channel_at(index, b * d->c + c, d->k, d->p, d->q);
         for (ptrdiff_t i = 0; i < out; x += line)
             for (int q = 0; q < d->q; q++, i += BLOCK, x += 2 * BLOCK) {
-                const rj_real slope = x[0] - x[line + BLOCK], tilt = x[BLOCK] - x[line];
-                y[0][i] = (slope + tilt) / 2;
-                y[1][i] = (slope - tilt) / 2;
-                y[2][i] = (x[0] + x[line + BLOCK] - x[BLOCK] - x[line]) / 2;
+                const rj_real a = real_of(x[0]), b = real_of(x[BLOCK]);
+                const rj_real u = real_of(x[line]), v = real_of(x[line + BLOCK]);
+                const rj_real slope = a - v, tilt = b - u;
+                y[0][i] = cell_of((slope + tilt) / 2);
+                y[1][i] = cell_of((slope - tilt) / 2);
+                y[2][i] = cell_of((a + v - b - u) / 2);
             }
     }
     (void)worker;
@@ -166,28 +177,35 @@ static rij_status haar_grad_piece(void *job, int index, int worker)
     const ptrdiff_t line = (ptrdiff_t)d->w * BLOCK, out = (ptrdiff_t)d->p * d->q * BLOCK;
 
     for (int c = 0; c < d->c; c++) {
-        rj_real *dx = j->y + channel_at(index, c, d->c, d->h, d->w);
-        const rj_real *dy[3];
+        cell *dx = j->y + channel_at(index, c, d->c, d->h, d->w);
+        const cell *dy[3];
         for (int b = 0; b < 3; b++)
             dy[b] = j->dy + channel_at(index, b * d->c + c, d->k, d->p, d->q);
         for (ptrdiff_t i = 0; i < out; dx += line)
             for (int q = 0; q < d->q; q++, i += BLOCK, dx += 2 * BLOCK) {
-                const rj_real lh = dy[0][i] / 2, hl = dy[1][i] / 2, hh = dy[2][i] / 2;
-                dx[0] += lh + hl + hh;
-                dx[BLOCK] += lh - hl - hh;
-                dx[line] += hl - lh - hh;
-                dx[line + BLOCK] += hh - lh - hl;
+                const rj_real lh = real_of(dy[0][i]) / 2, hl = real_of(dy[1][i]) / 2,
+                              hh = real_of(dy[2][i]) / 2;
+                dx[0] = cell_of(real_of(dx[0]) + (lh + hl + hh));
+                dx[BLOCK] = cell_of(real_of(dx[BLOCK]) + (lh - hl - hh));
+                dx[line] = cell_of(real_of(dx[line]) + (hl - lh - hh));
+                dx[line + BLOCK] = cell_of(real_of(dx[line + BLOCK]) + (hh - lh - hl));
             }
     }
     (void)worker;
     return RIJ_OK;
 }
 
+#include "cpu/body/residual_planar.inc.c"
+
 static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *x,
                            rj_real *y)
 {
-    struct front j = {.d = *d, .x = x, .y = y};
+    struct front j = {.d = *d, .x = (const cell *)x, .y = (cell *)y};
 
+    j.dev = dev;
+    j.host = x;
+    if (d->planar)
+        return residual_planar(&j);
     if (d->kind == RJ_FRONT_HAAR)
         return rj_parallel_for(dev->pool, d->n, haar_piece, &j);
     return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_piece, &j);
@@ -196,7 +214,8 @@ static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *
 static rij_status residual_grad(rj_device *dev, const rj_residual *d, const rj_real *x,
                                 const rj_real *dy, rj_real *dx)
 {
-    struct front j = {.d = *d, .x = x, .dy = dy, .y = dx};
+    struct front j = {
+        .d = *d, .x = (const cell *)x, .dy = (const cell *)dy, .y = (cell *)dx};
 
     if (d->kind == RJ_FRONT_HAAR)
         return rj_parallel_for(dev->pool, d->n, haar_grad_piece, &j);

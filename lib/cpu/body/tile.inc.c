@@ -6,39 +6,56 @@
  *
  * i counts blocks of input channels, t the taps of the window, c the channels of a block.
  * For each c it loads B weights and spreads P numbers, for B * P multiplications: with 28
- * sums in registers the multipliers are the limit, not the loads.
+ * sums in registers the multipliers are the limit, not the loads. It writes cells of a
+ * picture; sums_B_P writes numbers.
  *
  * pull_I is the other way round, for gradients by weights: I input channels times one
  * block of output channels, summed over the pixels of some rows. */
 
-/* What a tile sums over, and where its result goes. Distances are in numbers. */
+/* What a tile sums over, where its result goes, and what happens to it on the way: cells
+ * of the same picture beside it are added, and nothing stays below the floor. Distances
+ * are in numbers, and in cells of a picture. */
 struct span {
     const ptrdiff_t *tap; /* where each tap reads, from the pixel */
     int taps, c;          /* taps; input channels */
     ptrdiff_t in_block;   /* from one block of input channels to the next */
     ptrdiff_t out_block, out_pixel;
+    const cell *y, *beside; /* beside[i] is added to y[i]; NULL: nothing */
+    rj_real floor;
 };
 
 typedef void tile_fn(const struct span *s, const rj_real *in, const rj_real *w,
-                     const rj_real *start, rj_real *out);
+                     const rj_real *start, void *out);
+
+/* What follows a convolution in prediction: numbers of the same picture beside it, and
+ * relu: nothing stays below the floor, which is zero or minus infinity. NaN stays. */
+struct finish {
+    const cell *beside; /* or NULL */
+    rj_real floor;
+};
+
+static struct finish finish_new(const rj_real *beside, bool relu)
+{
+    return (struct finish){(const cell *)beside, relu ? 0 : -(rj_real)INFINITY};
+}
 
 /* vecs = B * PARTS vectors of output channels. `start` holds 16 numbers a block, or is
- * NULL: then the sums go on from what `out` holds. In pairs a pixel of a block is eight
- * numbers of two channels each. */
-ALWAYS void tile(const bool pairs, const int vecs, const int pixels, const struct span *s,
-                 const rj_real *in, const rj_real *w, const rj_real *start, rj_real *out)
+ * NULL: then the sums go on from the cells that `out` holds. */
+ALWAYS void tile(const bool cells, const int vecs, const int pixels, const struct span *s,
+                 const rj_real *in, const rj_real *w, const rj_real *start, void *out)
 {
-    const int pitch = pairs ? BLOCK / 2 : BLOCK;
+    cell *const y = out;
+    rj_real *const sum = out;
+    const ptrdiff_t pixel = s->out_pixel, block = s->out_block;
     vec a[16][8]; // most that any instruction set uses; a tile names its own part
 
+#define RJ_AT(p, v) ((p)*pixel + (v) / PARTS * block + (v) % PARTS * LANES)
     EACH (p, pixels)
         EACH (v, vecs)
-            a[p][v] = load(start ? start + v * LANES
-                                 : out + p * s->out_pixel + v / PARTS * s->out_block +
-                                       v % PARTS * LANES);
+            a[p][v] = start ? load(start + v * LANES) : load_cells(y + RJ_AT(p, v));
     for (int left = s->c; left > 0; left -= BLOCK, in += s->in_block) {
         const int channels = RJ_MIN(left, BLOCK);
-        const int steps = pairs ? (channels + 1) / 2 : channels;
+        const int steps = PAIRS ? (channels + 1) / 2 : channels;
         for (int t = 0; t < s->taps; t++) {
             const rj_real *x = in + s->tap[t];
             for (int c = 0; c < steps; c++, x++, w += vecs * LANES) {
@@ -47,42 +64,36 @@ ALWAYS void tile(const bool pairs, const int vecs, const int pixels, const struc
                     k[v] = load(w + v * LANES);
                 EACH (p, pixels)
                     EACH (v, vecs)
-                        a[p][v] = pairs ? add_products(a[p][v], k[v], x[p * pitch])
-                                        : a[p][v] + k[v] * x[p * pitch];
+                        a[p][v] = add_products(a[p][v], k[v], x[p * BUNDLE]);
             }
         }
     }
+    if (cells && s->beside)
+        EACH (p, pixels)
+            EACH (v, vecs)
+                a[p][v] += load_cells(s->beside + (y - s->y) + RJ_AT(p, v));
     EACH (p, pixels)
         EACH (v, vecs)
-            store(out + p * s->out_pixel + v / PARTS * s->out_block + v % PARTS * LANES,
-                  a[p][v]);
-}
-
-/* What follows a convolution in prediction: numbers of the same picture beside it, and
- * relu: nothing stays below the floor, which is zero or minus infinity. NaN stays. */
-struct finish {
-    const rj_real *beside; /* or NULL */
-    rj_real floor;
-};
-
-static struct finish finish_new(const rj_real *beside, bool relu)
-{
-    return (struct finish){beside, relu ? 0 : -(rj_real)INFINITY};
+            if (cells)
+                store_cells(y + RJ_AT(p, v), largest(fill(s->floor), a[p][v]));
+            else
+                store(sum + RJ_AT(p, v), a[p][v]);
+#undef RJ_AT
 }
 
 /* What the registers cannot hold is never asked for: see widest(). */
 #define TILE(B, P)                                                                       \
     static void tile_##B##_##P(const struct span *s, const rj_real *in,                  \
-                               const rj_real *w, const rj_real *start, rj_real *out)     \
+                               const rj_real *w, const rj_real *start, void *out)        \
+    {                                                                                    \
+        if (B * PARTS <= 8 && B * PARTS * P <= ACCS)                                     \
+            tile(true, B *PARTS, P, s, in, w, start, out);                               \
+    }                                                                                    \
+    static void sums_##B##_##P(const struct span *s, const rj_real *in,                  \
+                               const rj_real *w, const rj_real *start, void *out)        \
     {                                                                                    \
         if (B * PARTS <= 8 && B * PARTS * P <= ACCS)                                     \
             tile(false, B *PARTS, P, s, in, w, start, out);                              \
-    }                                                                                    \
-    static void pairs_##B##_##P(const struct span *s, const rj_real *in,                 \
-                                const rj_real *w, const rj_real *start, rj_real *out)    \
-    {                                                                                    \
-        if (PAIRS && B * PARTS <= 8 && B * PARTS * P <= ACCS)                            \
-            tile(true, B *PARTS, P, s, in, w, start, out);                               \
     }
 #define TO_7(X, B) X(B, 1) X(B, 2) X(B, 3) X(B, 4) X(B, 5) X(B, 6) X(B, 7)
 #define TO_14(X, B)                                                                      \
@@ -93,14 +104,12 @@ TO_14(TILE, 2)
 TO_7(TILE, 4)
 
 #define TILE_NAME(B, P) tile_##B##_##P,
-#define PAIRS_NAME(B, P) pairs_##B##_##P,
-static tile_fn *const tiles[2][5][16] = {
-    {[1] = {TO_16(TILE_NAME, 1)},
-     [2] = {TO_14(TILE_NAME, 2)},
-     [4] = {TO_7(TILE_NAME, 4)}},
-    {[1] = {TO_16(PAIRS_NAME, 1)},
-     [2] = {TO_14(PAIRS_NAME, 2)},
-     [4] = {TO_7(PAIRS_NAME, 4)}}}; /* [pairs][blocks][pixels - 1] */
+#define SUMS_NAME(B, P) sums_##B##_##P,
+/* [blocks][pixels - 1] */
+static tile_fn *const tiles[5][16] = {
+    [1] = {TO_16(TILE_NAME, 1)}, [2] = {TO_14(TILE_NAME, 2)}, [4] = {TO_7(TILE_NAME, 4)}};
+static tile_fn *const sum_tiles[5][16] = {
+    [1] = {TO_16(SUMS_NAME, 1)}, [2] = {TO_14(SUMS_NAME, 2)}, [4] = {TO_7(SUMS_NAME, 4)}};
 
 /* Most pixels of a tile of this many blocks; 0: no such tile. */
 static int widest(int blocks)
@@ -133,20 +142,20 @@ static int best_blocks(int all, int width)
 
 /* Sums of I channels at x times a block of 16 at d, over rows x cols pixels:
  *
- *     sum[i][k] += sum_{row, col} x[row][col][i] * d[row][col][k] */
+ *     sum[i][k] += sum_{row, col} x[row][col][i] * d[row][col][k]
+ *
+ * In pairs a number holds one channel of two pixels, and cols counts the pairs. */
 struct pull {
     int rows, cols;
     ptrdiff_t x_row, d_row; /* from one row to the next */
     ptrdiff_t x_col;        /* from one column to the next */
 };
 
-/* In pairs a number holds one channel of two pixels, and cols counts the pairs. */
-
 typedef void pull_fn(const struct pull *s, const rj_real *x, const rj_real *d,
                      rj_real *sum);
 
-ALWAYS void pull(const bool pairs, const int channels, const struct pull *s,
-                 const rj_real *x, const rj_real *d, rj_real *sum)
+ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
+                 const rj_real *d, rj_real *sum)
 {
     vec a[16][8];
 
@@ -161,8 +170,7 @@ ALWAYS void pull(const bool pairs, const int channels, const struct pull *s,
                 k[v] = load(d + col * BLOCK + v * LANES);
             EACH (i, channels)
                 EACH (v, PARTS)
-                    a[i][v] = pairs ? add_products(a[i][v], k[v], at[i])
-                                    : a[i][v] + k[v] * at[i];
+                    a[i][v] = add_products(a[i][v], k[v], at[i]);
         }
     }
     EACH (i, channels)
@@ -175,28 +183,20 @@ ALWAYS void pull(const bool pairs, const int channels, const struct pull *s,
                          rj_real *sum)                                                   \
     {                                                                                    \
         if (I * PARTS <= ACCS)                                                           \
-            pull(false, I, s, x, d, sum);                                                \
-    }                                                                                    \
-    static void pull_pairs_##I(const struct pull *s, const rj_real *x, const rj_real *d, \
-                               rj_real *sum)                                             \
-    {                                                                                    \
-        if (PAIRS && I * PARTS <= ACCS)                                                  \
-            pull(true, I, s, x, d, sum);                                                 \
+            pull(I, s, x, d, sum);                                                       \
     }
 TO_16(PULL, )
 #define PULL_NAME(B, I) pull_##I,
-#define PULL_PAIRS_NAME(B, I) pull_pairs_##I,
-static pull_fn *const pulls[2][16] = {{TO_16(PULL_NAME, )},
-                                      {TO_16(PULL_PAIRS_NAME, )}}; /* [pairs][I - 1] */
+static pull_fn *const pulls[16] = {TO_16(PULL_NAME, )}; /* [I - 1] */
 
 /* n neighbours at x, in as few runs as registers allow. */
-static void pull_some(const struct pull *s, bool pairs, int n, const rj_real *x,
-                      const rj_real *dy, rj_real *sum)
+static void pull_some(const struct pull *s, int n, const rj_real *x, const rj_real *dy,
+                      rj_real *sum)
 {
     const int parts = runs(n, RJ_MIN(16, ACCS / PARTS));
 
     for (int i = 0; i < parts; i++) {
         const int from = i * n / parts, some = (i + 1) * n / parts - from;
-        pulls[pairs][some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
+        pulls[some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
     }
 }

@@ -21,11 +21,6 @@ typedef rj_real vec_anywhere
 
 #define ALWAYS static inline __attribute__((always_inline))
 
-/* How factors are held: as they are; rounded to bfloat16; or, where the processor
- * multiplies such pairs (PAIRS), two bfloat16 in the place of one float: neighbours among
- * the channels, or the same channel of a pixel and of the next one to its right. */
-enum form { EXACT, ROUNDED, PAIRED, PAIRED_PIXELS };
-
 /* for i = 0 .. n - 1, unrolled completely: n is a constant once inlined. */
 #if defined(__clang__)
 #    define EACH(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
@@ -94,59 +89,6 @@ ALWAYS vec rounded(vec v)
     for (int k = 0; k < LANES; k++)
         part[k] = (rj_real)rj_bf16((float)part[k]);
     return load(part);
-}
-
-#if defined(__AVX512BF16__)
-enum { PAIRS = sizeof(rj_real) == sizeof(float) };
-
-/* The lanes of two vectors, rounded, as pairs: low in the lower half. */
-ALWAYS vec paired(vec low, vec high)
-{
-    static const short order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                    21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                    11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
-
-    return (vec)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), both);
-}
-
-/* The 16 channels of a pixel as eight pairs of neighbours. */
-ALWAYS void store_paired(rj_real *to, vec v)
-{
-    const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
-
-    memcpy(to, &half, sizeof half);
-}
-
-/* sum + w.low x.low + w.high x.high in each lane; x is one pair. */
-ALWAYS vec add_products(vec sum, vec w, rj_real x)
-{
-    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w,
-                                 (__m512bh)_mm512_set1_ps((float)x));
-}
-#else
-enum { PAIRS = 0 }; /* and nothing asks for the three below */
-
-ALWAYS vec paired(vec low, vec high)
-{
-    return low + high;
-}
-
-ALWAYS void store_paired(rj_real *to, vec v)
-{
-    store(to, v);
-}
-
-ALWAYS vec add_products(vec sum, vec w, rj_real x)
-{
-    return sum + w * x;
-}
-#endif
-
-/* The form that factors take on this device. */
-static enum form form_of(const rj_device *dev)
-{
-    return dev->precision != RJ_BF16 ? EXACT : PAIRS ? PAIRED : ROUNDED;
 }
 
 /* The square root of each lane. */

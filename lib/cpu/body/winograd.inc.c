@@ -25,10 +25,9 @@ struct winograd {
     int down, across;   /* places of a picture */
     int blocks, groups; /* as in a plan */
     int some, shares;   /* places of a piece; pieces that share them */
-    enum form form;     /* of V and U */
-    int pitch;          /* numbers of a place in V */
-    const rj_real *x, *weight, *bias;
-    rj_real *y;
+    const cell *x;
+    const rj_real *weight, *bias;
+    cell *y;
     bool add; /* to what y holds */
     struct finish finish;
     rj_real *start, *packed;
@@ -86,17 +85,17 @@ ALWAYS void window_points(const vec *w, const int s, vec *o, const int t)
 
 /* A square of pixels from row i, column j of a plane on, zeros where there are none; one
  * vector of each pixel. */
-ALWAYS void take_square(const int side, const rj_real *plane, int h, int w, int i, int j,
+ALWAYS void take_square(const int side, const cell *plane, int h, int w, int i, int j,
                         vec *d)
 {
-    static const rj_real none[LANES];
-    const rj_real *line = plane + ((ptrdiff_t)i * w + j) * BLOCK;
+    static const cell none[LANES];
+    const cell *line = plane + ((ptrdiff_t)i * w + j) * BLOCK;
     bool known[SIX];
 
     if (i >= 0 && j >= 0 && i + side <= h && j + side <= w) {
         for (int y = 0; y < side; y++, line += (ptrdiff_t)w * BLOCK)
             EACH (x, side)
-                d[y * side + x] = load(line + x * BLOCK);
+                d[y * side + x] = load_cells(line + x * BLOCK);
         return;
     }
     EACH (x, side)
@@ -105,13 +104,14 @@ ALWAYS void take_square(const int side, const rj_real *plane, int h, int w, int 
         const bool inside = i + y >= 0 && i + y < h;
         line = plane + ((ptrdiff_t)(i + y) * w + j) * BLOCK;
         EACH (x, side)
-            d[y * side + x] = load(inside && known[x] ? line + x * BLOCK : none);
+            d[y * side + x] = load_cells(inside && known[x] ? line + x * BLOCK : none);
     }
 }
 
-/* B' d B of one place and one block of channels; `step` from a point to the next. */
-static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
-                            enum form form, ptrdiff_t step, rj_real *out)
+/* B' d B of one place and one block of channels; `step` from a point to the next. As
+ * factors, or, for who has a form of his own for them, as they are. */
+ALWAYS void place_to_points(const cell *plane, int h, int w, int i, int j, bool factors,
+                            ptrdiff_t step, rj_real *out)
 {
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[POINTS];
@@ -120,23 +120,23 @@ static void place_to_points(const rj_real *plane, int h, int w, int i, int j,
             to_points(d + x, SIX);
         for (int y = 0; y < SIX; y++) {
             to_points(d + y * SIX, 1);
-            if (form == PAIRED)
-                EACH (x, SIX)
-                    store_paired(out + (y * SIX + x) * step, d[y * SIX + x]);
-            else
-                EACH (x, SIX)
-                    store(out + (y * SIX + x) * step + v,
-                          form == ROUNDED ? rounded(d[y * SIX + x]) : d[y * SIX + x]);
+            EACH (x, SIX) {
+                rj_real *to = out + (y * SIX + x) * step;
+                if (factors && PAIRS)
+                    store_cells((cell *)to + v, d[y * SIX + x]);
+                else
+                    store(to + v, factors ? as_factor(d[y * SIX + x]) : d[y * SIX + x]);
+            }
         }
     }
 }
 
 /* A' m A of one place and block, onto rows i .. and columns j .. of a plane of y. */
 static void place_from_points(const struct winograd *g, const rj_real *m, ptrdiff_t step,
-                              const rj_real *start, int i, int j, rj_real *plane)
+                              const rj_real *start, int i, int j, cell *plane)
 {
     const int rows = RJ_MIN(QUAD, g->p - i), cols = RJ_MIN(QUAD, g->q - j);
-    const rj_real *more = g->add ? g->y : g->finish.beside; // or NULL
+    const cell *more = g->add ? g->y : g->finish.beside; // or NULL
     const ptrdiff_t at = plane + ((ptrdiff_t)i * g->q + j) * BLOCK - g->y,
                     line = (ptrdiff_t)g->q * BLOCK;
 
@@ -153,8 +153,8 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
         for (int r = 0; r < rows; r++)
             for (int x = 0; x < cols; x++) {
                 const ptrdiff_t to = at + r * line + x * BLOCK + v;
-                const vec old = more ? load(more + to) : fill(0);
-                store(g->y + to, largest(floor, y[r * QUAD + x] + old + first));
+                const vec old = more ? load_cells(more + to) : fill(0);
+                store_cells(g->y + to, largest(floor, y[r * QUAD + x] + old + first));
             }
     }
 }
@@ -164,7 +164,7 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
  * into the same few sets of the cache. */
 static ptrdiff_t v_step(const struct winograd *g)
 {
-    return ((ptrdiff_t)blocks_of(g->c) * g->some * g->pitch / BLOCK * BLOCK) | BLOCK;
+    return ((ptrdiff_t)blocks_of(g->c) * g->some * BUNDLE / BLOCK * BLOCK) | BLOCK;
 }
 
 static ptrdiff_t m_step(const struct winograd *g)
@@ -174,9 +174,7 @@ static ptrdiff_t m_step(const struct winograd *g)
 
 static ptrdiff_t u_step(const struct winograd *g)
 {
-    const int deep = g->form == PAIRED ? runs(g->c, 2) : g->c;
-
-    return ((ptrdiff_t)deep * g->blocks * BLOCK) | BLOCK;
+    return ((ptrdiff_t)steps_of(g->c) * g->blocks * BLOCK) | BLOCK;
 }
 
 /* G w G' of one c: nine vectors BLOCK apart become 36; turned round for the gradient. */
@@ -197,11 +195,11 @@ static rij_status window_piece(void *job, int index, int worker)
 {
     const struct winograd *g = job;
     const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
-    const int lanes = g->blocks * BLOCK, deep = g->form == PAIRED ? 2 : 1;
+    const int lanes = g->blocks * BLOCK, deep = PAIRS ? 2 : 1;
     rj_real *to = g->packed + k0 / lanes * POINTS * u_step(g) +
                   (ptrdiff_t)c0 / deep * lanes + k0 % lanes;
     rj_real w[BLOCK * 9 * BLOCK];
-    vec u[2][POINTS];
+    vec u[2][POINTS] = {{{0}}};
 
     take_windows(g->weight + k0 * g->wk + c0 * g->wc, g->wk, g->wc, 9,
                  RJ_MIN(BLOCK, g->k - k0), RJ_MIN(BLOCK, g->c - c0), w);
@@ -211,10 +209,8 @@ static rij_status window_piece(void *job, int index, int worker)
             if (deep == 2)
                 window_to_points(w + (c + 1) * 9 * BLOCK + v, g->back, u[1]);
             for (int i = 0; i < POINTS; i++)
-                store(to + i * u_step(g) + v, g->form == EXACT ? u[0][i]
-                                              : g->form == ROUNDED
-                                                  ? rounded(u[0][i])
-                                                  : paired(u[0][i], u[1][i]));
+                store(to + i * u_step(g) + v,
+                      PAIRS ? paired(u[0][i], u[1][i]) : as_factor(u[0][i]));
         }
     (void)worker;
     return RIJ_OK;
@@ -250,16 +246,20 @@ static void points_product(const struct winograd *g, int group, int some,
 {
     static const ptrdiff_t here[1];
     const int n = runs(some, widest(g->blocks));
-    const struct span s = {
-        here, 1, g->c, (ptrdiff_t)g->some * g->pitch, (ptrdiff_t)g->some * BLOCK, BLOCK};
+    const struct span s = {.tap = here,
+                           .taps = 1,
+                           .c = g->c,
+                           .in_block = (ptrdiff_t)g->some * BUNDLE,
+                           .out_block = (ptrdiff_t)g->some * BLOCK,
+                           .out_pixel = BLOCK};
     const rj_real *u = g->packed + group * POINTS * u_step(g);
     static const rj_real zero[8 * BLOCK];
 
     for (int i = 0; i < POINTS; i++, u += u_step(g), v += v_step(g), m += m_step(g))
         for (int t = 0; t < n; t++) {
             const int p = t * some / n, pixels = (t + 1) * some / n - p;
-            tiles[g->form == PAIRED][g->blocks][pixels - 1](
-                &s, v + (ptrdiff_t)p * g->pitch, u, zero, m + (ptrdiff_t)p * BLOCK);
+            sum_tiles[g->blocks][pixels - 1](&s, v + (ptrdiff_t)p * BUNDLE, u, zero,
+                                             m + (ptrdiff_t)p * BLOCK);
         }
 }
 
@@ -272,10 +272,10 @@ static void places_to_points(const struct winograd *g, struct place first, int s
 
     for (int b = 0; b < cb; b++) {
         struct place p = first;
-        rj_real *to = v + (ptrdiff_t)b * g->some * g->pitch;
-        for (int t = 0; t < some; t++, to += g->pitch, place_next(g, &p))
+        rj_real *to = v + (ptrdiff_t)b * g->some * BUNDLE;
+        for (int t = 0; t < some; t++, to += BUNDLE, place_next(g, &p))
             place_to_points(g->x + (p.n * (ptrdiff_t)cb + b) * in, g->h, g->w,
-                            p.row - g->pad, p.col - g->pad, g->form, v_step(g), to);
+                            p.row - g->pad, p.col - g->pad, true, v_step(g), to);
     }
 }
 
@@ -326,11 +326,8 @@ static void winograd_pieces(struct winograd *g)
 
 static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
 {
-    struct winograd g = {.dev = dev,
-                         .n = d->n,
-                         .back = back,
-                         .form = form_of(dev),
-                         .finish = finish_new(NULL, false)};
+    struct winograd g = {
+        .dev = dev, .n = d->n, .back = back, .finish = finish_new(NULL, false)};
 
     g.c = back ? d->k : d->c;
     g.k = back ? d->c : d->k;
@@ -345,7 +342,6 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
     g.across = runs(g.q, QUAD);
     g.blocks = best_blocks(blocks_of(g.k), 84);
     g.groups = blocks_of(g.k) / g.blocks;
-    g.pitch = g.form == PAIRED ? BLOCK / 2 : BLOCK;
     winograd_pieces(&g);
     return g;
 }
@@ -354,7 +350,7 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
 static bool winograd_chosen(const rj_device *dev, const rj_conv *d, double direct,
                             double detour)
 {
-    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2)
+    if (d->r != 3 || d->s != 3 || d->stride != 1 || d->pad > 2 || d->planar)
         return false;
     return dev->algorithm == RJ_WINOGRAD ||
            (dev->algorithm == RJ_AUTO && detour < 0.9 * direct);
@@ -366,7 +362,7 @@ static bool winograd_chosen(const rj_device *dev, const rj_conv *d, double direc
  * is 36 numbers instead of 9 and out of memory when they are many. */
 static bool winograd_taken(rj_device *dev, const rj_conv *d, bool back, bool ready)
 {
-    const double each = dev->precision == RJ_BF16 ? 0.5 : 1; // of a multiplication
+    const double each = HALF ? 0.5 : 1; // of a multiplication
     const double c = back ? d->k : d->c, k = back ? d->c : d->k;
     const int p = back ? d->h : d->p, q = back ? d->w : d->q;
     const double places = (double)d->n * runs(p, QUAD) * runs(q, QUAD);

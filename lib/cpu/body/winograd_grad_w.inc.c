@@ -14,7 +14,7 @@
 
 struct winograd_w {
     struct winograd g; /* of the forward convolution; g.some: places of a chunk */
-    const rj_real *dy;
+    const cell *dy;
     rj_real *v, *w, *sum, *dw;
     int first, some; /* the chunk */
     int shares;      /* pieces of a product */
@@ -54,8 +54,8 @@ ALWAYS void points_window(const vec *m, const int s, vec *o, const int t)
 }
 
 /* A dy A' of one place and block: four by four pixels from row i, column j on. */
-static void quad_to_points(const rj_real *plane, int p, int q, int i, int j,
-                           ptrdiff_t step, rj_real *out)
+static void quad_to_points(const cell *plane, int p, int q, int i, int j, ptrdiff_t step,
+                           rj_real *out)
 {
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[QUAD * QUAD], part[SIX * QUAD], o[SIX];
@@ -80,20 +80,20 @@ static void chunk_points(const struct winograd_w *j, int b, const struct place *
 
     if (b < cb)
         place_to_points(g->x + ((ptrdiff_t)p->n * cb + b) * g->h * g->w * BLOCK, g->h,
-                        g->w, p->row - g->pad, p->col - g->pad, EXACT, step, out);
+                        g->w, p->row - g->pad, p->col - g->pad, false, step, out);
     else
         quad_to_points(j->dy + ((ptrdiff_t)p->n * kb + b - cb) * g->p * g->q * BLOCK,
                        g->p, g->q, p->row, p->col, step, out);
 }
 
-/* Two places, or one, in the form that is not exact. */
-static void store_points(const rj_real *part, bool pairs, ptrdiff_t step, rj_real *to)
+/* Two places, or one, as factors. */
+static void store_points(const rj_real *part, ptrdiff_t step, rj_real *to)
 {
     for (int k = 0; k < POINTS; k++)
         for (int v = 0; v < BLOCK; v += LANES) {
             const rj_real *p = part + k * BLOCK + v;
             store(to + k * step + v,
-                  pairs ? paired(load(p), load(p + POINTS * BLOCK)) : rounded(load(p)));
+                  PAIRS ? paired(load(p), load(p + POINTS * BLOCK)) : as_factor(load(p)));
         }
 }
 
@@ -103,8 +103,7 @@ static rij_status points_piece(void *job, int index, int worker)
     const struct winograd_w *j = job;
     const int cb = blocks_of(j->g.c), both = cb + blocks_of(j->g.k), b = index % both;
     const int from = index / both * PLACES, end = RJ_MIN(from + PLACES, j->some);
-    const bool pairs = j->g.form == PAIRED;
-    const int deep = pairs ? 2 : 1;
+    const int deep = PAIRS ? 2 : 1;
     const ptrdiff_t step = b < cb ? j->v_step : j->w_step;
     struct place p = place_at(&j->g, j->first + from);
     rj_real *to = b < cb ? j->v + b * j->place : j->w + (b - cb) * j->place;
@@ -113,14 +112,14 @@ static rij_status points_piece(void *job, int index, int worker)
     to += (ptrdiff_t)from / deep * BLOCK;
     for (int i = from; i < end; i += deep, to += BLOCK) {
         for (int k = 0; k < deep; k++, place_next(&j->g, &p))
-            if (j->g.form == EXACT)
+            if (!HALF)
                 chunk_points(j, b, &p, step, to);
             else if (i + k < end)
                 chunk_points(j, b, &p, BLOCK, part + k * POINTS * BLOCK);
             else
                 memset(part + POINTS * BLOCK, 0, POINTS * BLOCK * sizeof *part);
-        if (j->g.form != EXACT)
-            store_points(part, pairs, step, to);
+        if (HALF)
+            store_points(part, step, to);
     }
     (void)worker;
     return RIJ_OK;
@@ -130,15 +129,13 @@ static rij_status points_piece(void *job, int index, int worker)
 static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_real *sum)
 {
     const int channels = RJ_MIN(BLOCK, j->g.c - b * BLOCK);
-    const bool pairs = j->g.form == PAIRED;
-    const struct pull s = {
-        .rows = 1, .cols = pairs ? runs(j->some, 2) : j->some, .x_col = BLOCK};
+    const struct pull s = {.rows = 1, .cols = steps_of(j->some), .x_col = BLOCK};
     const rj_real *v = j->v + point * j->v_step + b * j->place,
                   *w = j->w + point * j->w_step + k * j->place;
 
     for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
         sum[i] = 0;
-    pull_some(&s, pairs, channels, v, w, sum);
+    pull_some(&s, channels, v, w, sum);
 }
 
 /* The sums of one point, for a share of the blocks of k. */
@@ -191,7 +188,7 @@ static rij_status window_sums_piece(void *job, int index, int worker)
  * and 32 by Winograd, which were the faster ways. */
 static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 {
-    const double each = dev->precision == RJ_BF16 ? 0.5 : 1;
+    const double each = HALF ? 0.5 : 1;
     const double c = d->c, k = d->k;
     const double places = (double)d->n * runs(d->p, QUAD) * runs(d->q, QUAD);
     const double direct = (1 + 2 * each) / 3 * 9.0 / 16 * c * k * d->n * d->p * d->q;
@@ -204,16 +201,17 @@ static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 static rij_status run_winograd_w(rj_device *dev, const rj_conv *d, const rj_real *x,
                                  const rj_real *dy, rj_real *dw)
 {
-    struct winograd_w j = {.g = winograd_new(dev, d, false), .dy = dy, .dw = dw};
+    struct winograd_w j = {
+        .g = winograd_new(dev, d, false), .dy = (const cell *)dy, .dw = dw};
     struct winograd *g = &j.g;
     const int cb = blocks_of(g->c), kb = blocks_of(g->k),
               all = d->n * g->down * g->across;
     const ptrdiff_t each = (ptrdiff_t)POINTS * BLOCK * (cb + kb);
-    const int deep = g->form == PAIRED ? 2 : 1;
+    const int deep = PAIRS ? 2 : 1;
     const int chunks = runs(all, (int)RJ_MAX(PLACES, deep * 3000000 / each)); // 12 MB
     const ptrdiff_t sums = chunks > 1 ? (ptrdiff_t)POINTS * POINT_SUMS * cb * kb : 0;
 
-    g->x = x;
+    g->x = (const cell *)x;
     g->some = runs(runs(all, chunks), deep) * deep;
     j.place = (ptrdiff_t)g->some / deep * BLOCK;
     j.v_step = (cb * j.place) | BLOCK;
