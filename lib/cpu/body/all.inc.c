@@ -3,7 +3,7 @@
 #include "cpu/cpu.h"
 #include <math.h>
 #include <string.h>
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #    include <immintrin.h>
 #endif
 

@@ -14,8 +14,15 @@ enum { HALF = 0 };
 typedef rj_real cell;
 #endif
 
-#if defined(RJ_HALF) && defined(__AVX512BF16__)
-enum { PAIRS = sizeof(rj_real) == sizeof(float) };
+/* Whether rj_real is float, for the preprocessor. */
+#define RJ_IS_float 1
+#define RJ_IS_double 0
+#define RJ_IS(real) RJ_IS_##real
+#define RJ_IS_SINGLE(real) RJ_IS(real)
+
+#if defined(RJ_HALF) && defined(__AVX512BF16__) && RJ_IS_SINGLE(RJ_REAL)
+#    define RJ_PAIRS
+enum { PAIRS = 1 };
 #else
 enum { PAIRS = 0 };
 #endif
@@ -51,50 +58,73 @@ ALWAYS rj_real real_of(cell x)
 #endif
 }
 
-#if defined(RJ_HALF)
-typedef uint16_t halves
-    __attribute__((vector_size(LANES * 2), aligned(2), may_alias)); /* LANES cells */
-#endif
-
-/* LANES numbers of a picture. */
+/* LANES numbers of a picture, and back; gcc 12 makes many instructions of the plain way
+ * between vectors of 16 and of 32 bits. */
+#if !defined(RJ_HALF)
 ALWAYS vec load_cells(const cell *from)
 {
-#if !defined(RJ_HALF)
     return load(from);
-#else
-    rj_real part[LANES];
-
-    if (sizeof(rj_real) == sizeof(float))
-        return (vec)(__builtin_convertvector(*(const halves *)from, mask) << 16);
-    for (int k = 0; k < LANES; k++)
-        part[k] = real_of(from[k]);
-    return load(part);
-#endif
 }
 
 ALWAYS void store_cells(cell *to, vec v)
 {
-#if !defined(RJ_HALF)
     store(to, v);
+}
+#elif defined(__AVX512F__) && RJ_IS_SINGLE(RJ_REAL)
+ALWAYS vec load_cells(const cell *from)
+{
+    const __m256i half = _mm256_loadu_si256((const void *)from);
+
+    return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16);
+}
+
+ALWAYS void store_cells(cell *to, vec v)
+{
+#    if defined(RJ_PAIRS)
+    const __m256i half = (__m256i)_mm512_cvtneps_pbh((__m512)v);
+#    else
+    const __m256i half =
+        _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)rounded(v), 16));
+#    endif
+
+    _mm256_storeu_si256((void *)to, half);
+}
+#elif defined(__AVX2__) && RJ_IS_SINGLE(RJ_REAL)
+ALWAYS vec load_cells(const cell *from)
+{
+    const __m128i half = _mm_loadu_si128((const void *)from);
+
+    return (vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16);
+}
+
+ALWAYS void store_cells(cell *to, vec v)
+{
+    const __m256i low = _mm256_srli_epi32((__m256i)rounded(v), 16);
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
+
+    _mm_storeu_si128((void *)to, _mm256_castsi256_si128(both));
+}
 #else
+ALWAYS vec load_cells(const cell *from)
+{
     rj_real part[LANES];
 
-    if (sizeof(rj_real) == sizeof(float)) {
-#    if defined(__AVX512BF16__)
-        const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
-        memcpy(to, &half, sizeof half);
-#    else
-        *(halves *)to = __builtin_convertvector((mask)rounded(v) >> 16, halves);
-#    endif
-        return;
-    }
+    for (int k = 0; k < LANES; k++)
+        part[k] = real_of(from[k]);
+    return load(part);
+}
+
+ALWAYS void store_cells(cell *to, vec v)
+{
+    rj_real part[LANES];
+
     store(part, v);
     for (int k = 0; k < LANES; k++)
         to[k] = cell_of(part[k]);
-#endif
 }
+#endif
 
-#if defined(RJ_HALF) && defined(__AVX512BF16__)
+#if defined(RJ_PAIRS)
 /* For two vectors, or two times 16 cells, a and b: a0 b0 a1 b1 .. */
 static const short interleaving[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
@@ -122,12 +152,18 @@ ALWAYS vec paired_cells(const cell *low, const cell *high)
 /* sum + w.low x.low + w.high x.high in each lane; x is one pair. */
 ALWAYS vec add_products(vec sum, vec w, rj_real x)
 {
-    return PAIRS ? (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w,
-                                         (__m512bh)_mm512_set1_ps((float)x))
-                 : sum + w * x;
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w,
+                                 (__m512bh)_mm512_set1_ps((float)x));
+}
+/* The same for a pair that is used once: out of memory, where it need not be spread by an
+ * instruction of its own. Compilers do not do that by themselves. */
+ALWAYS vec add_product(vec sum, vec w, const rj_real *x)
+{
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(*x));
+    return sum;
 }
 #else
-/* Nothing asks for these three, or only for the last. */
+/* Nothing asks for the first two. */
 ALWAYS vec paired(vec low, vec high)
 {
     return low + high;
@@ -141,6 +177,11 @@ ALWAYS vec paired_cells(const cell *low, const cell *high)
 ALWAYS vec add_products(vec sum, vec w, rj_real x)
 {
     return sum + w * x;
+}
+
+ALWAYS vec add_product(vec sum, vec w, const rj_real *x)
+{
+    return sum + w * *x;
 }
 #endif
 

@@ -12,7 +12,8 @@
  * as many numbers: then the taps of a row lie side by side, and are summed together. */
 
 enum {
-    GROUP = 4, /* blocks of k, and of c, of a piece */
+    WINDOW_GROUP = 4, /* blocks of k, and of c, of a piece */
+    PIXEL_GROUP = 8,  /* the same where pixels are copied for a window of one */
     NEAR =
         6144, /* numbers of a pair of blocks that are taken at a time: 24 KiB of float */
     TOGETHER = 16 /* pictures taken at a time, at most */
@@ -23,6 +24,7 @@ struct grad_w {
     struct plan g; /* of the forward convolution, and how x is copied */
     bool narrow;   /* fewer channels than a block */
     int rows;      /* of dy, that are taken at a time */
+    int group;     /* blocks of k, and of c, of a piece */
     int together;  /* pictures that are taken at a time, where rows are all */
     int k_groups, c_groups, shares;
     ptrdiff_t d_row, d_block; /* in dy, or its copy: to the next row, to the next block */
@@ -58,24 +60,31 @@ static ptrdiff_t sums_of_tap(const struct grad_w *j, int r, int t)
     return (ptrdiff_t)(r * ax->window + place + t / ax->step) * j->g.c * BLOCK;
 }
 
-/* Add rows of one block of x and one of dy to the sums of that pair. */
-static void pull_rows(const struct grad_w *j, int channels, int rows, const rj_real *x,
-                      const rj_real *dy, rj_real *sum)
+/* How rows of one picture are pulled. */
+static struct pull pull_new(const struct grad_w *j, int rows)
+{
+    return (struct pull){.rows = rows,
+                         .cols = steps_of(j->g.x.out),
+                         .x_row = j->g.row * j->g.y.step,
+                         .d_row = j->d_row,
+                         .x_col = (ptrdiff_t)(PAIRS ? 2 : 1) * j->g.pitch,
+                         .d_block = j->d_block,
+                         .sum_block = sums_of(&j->g) * blocks_of(j->g.c)};
+}
+
+/* Add rows of one block of x and of one or two of dy to the sums of those pairs. */
+static void pull_rows(const struct grad_w *j, const struct pull *s, int channels,
+                      int blocks, const rj_real *x, const rj_real *dy, rj_real *sum)
 {
     const struct axis *ax = &j->g.x;
-    const struct pull s = {.rows = rows,
-                           .cols = steps_of(ax->out),
-                           .x_row = j->g.row * j->g.y.step,
-                           .d_row = j->d_row,
-                           .x_col = (ptrdiff_t)(PAIRS ? 2 : 1) * j->g.pitch};
 
     for (int r = 0; r < j->g.y.window; r++, x += j->g.row)
         for (int t = 0; t < (j->narrow ? RJ_MIN(ax->step, ax->window) : ax->window); t++)
             if (j->narrow) // t is a phase
-                pull_some(&s, runs(ax->window - t, ax->step) * channels,
+                pull_some(s, blocks, runs(ax->window - t, ax->step) * channels,
                           x + t * j->g.phase, dy, sum + sums_of_tap(j, r, t));
             else
-                pull_some(&s, channels,
+                pull_some(s, blocks, channels,
                           x + t % ax->step * j->g.phase +
                               (ptrdiff_t)(t / ax->step) * j->g.pitch,
                           dy, sum + sums_of_tap(j, r, t));
@@ -127,7 +136,7 @@ static void take_rows(const struct grad_w *j, const struct pair_group *p, int n,
         *x = (const rj_real *)from + p->c[0] * in + i * g->row;
     }
     if (HALF) {
-        rj_real *copy = scratch + GROUP * g->block + BLOCK;
+        rj_real *copy = scratch + j->group * g->block + BLOCK;
         copy_rows(j, d, p->k[1] - p->k[0], rows, copy);
         *dy = copy;
     } else {
@@ -135,22 +144,29 @@ static void take_rows(const struct grad_w *j, const struct pair_group *p, int n,
     }
 }
 
-/* Rows i .. of pictures n .. end - 1 for all pairs of blocks of a piece. */
+/* Rows i .. of pictures n .. end - 1 for all pairs of blocks of a piece. Pictures of one
+ * row are rows of one picture, as it were. */
 static void group_rows_w(const struct grad_w *j, const struct pair_group *p, int n,
                          int end, int i)
 {
     const struct plan *g = &j->g;
     const ptrdiff_t next =
         g->copy ? g->block : (ptrdiff_t)g->y.source * g->x.source * BLOCK;
+    const bool at_once = g->y.out == 1 && g->y.window == 1 && end - n > 1;
+    struct pull s = pull_new(j, at_once ? end - n : RJ_MIN(j->rows, g->y.out - i));
     const rj_real *x[TOGETHER], *dy[TOGETHER];
 
     for (int m = n; m < end; m++)
         take_rows(j, p, m, i, p->scratch + (m - n) * p->room, &x[m - n], &dy[m - n]);
-    for (int a = p->k[0]; a < p->k[1]; a++)
+    if (at_once) {
+        s.x_row = x[1] - x[0];
+        s.d_row = dy[1] - dy[0];
+    }
+    for (int a = p->k[0]; a < p->k[1]; a += PULLED)
         for (int b = p->c[0]; b < p->c[1]; b++)
-            for (int m = 0; m < end - n; m++)
-                pull_rows(j, RJ_MIN(BLOCK, g->c - b * BLOCK),
-                          RJ_MIN(j->rows, g->y.out - i), x[m] + (b - p->c[0]) * next,
+            for (int m = 0; m < (at_once ? 1 : end - n); m++)
+                pull_rows(j, &s, RJ_MIN(BLOCK, g->c - b * BLOCK),
+                          RJ_MIN(PULLED, p->k[1] - a), x[m] + (b - p->c[0]) * next,
                           dy[m] + (a - p->k[0]) * j->d_block,
                           sums_of_pair(j, p->share, a, b));
 }
@@ -158,8 +174,8 @@ static void group_rows_w(const struct grad_w *j, const struct pair_group *p, int
 /* Numbers of scratch for one picture's rows. */
 static ptrdiff_t rows_room(const struct grad_w *j)
 {
-    const ptrdiff_t x = j->g.copy ? GROUP * j->g.block + BLOCK : 0;
-    const ptrdiff_t dy = HALF ? GROUP * j->d_block : 0;
+    const ptrdiff_t x = j->g.copy ? j->group * j->g.block + BLOCK : 0;
+    const ptrdiff_t dy = HALF ? j->group * j->d_block : 0;
 
     return x + dy;
 }
@@ -169,11 +185,11 @@ static rij_status pull_piece(void *job, int index, int worker)
     const struct grad_w *j = job;
     const struct plan *g = &j->g;
     const int cb = blocks_of(g->c), kb = blocks_of(g->k), share = index % j->shares;
-    const int c = index / j->shares % j->c_groups * GROUP,
-              k = index / j->shares / j->c_groups * GROUP;
+    const int c = index / j->shares % j->c_groups * j->group,
+              k = index / j->shares / j->c_groups * j->group;
     const struct pair_group p = {share,
-                                 {k, RJ_MIN(kb, k + GROUP)},
-                                 {c, RJ_MIN(cb, c + GROUP)},
+                                 {k, RJ_MIN(kb, k + j->group)},
+                                 {c, RJ_MIN(cb, c + j->group)},
                                  j->dev->scratch[worker],
                                  rows_room(j)};
     const int last = (share + 1) * g->n / j->shares;
@@ -263,8 +279,9 @@ static struct grad_w grad_w_new(rj_device *dev, const rj_conv *d, const rj_real 
     j.d_block = j.d_row * (HALF ? j.rows : g->y.out);
     if (g->copy)
         g->block = (g->row * axis_under(&g->y, j.rows) + BLOCK - 1) / BLOCK * BLOCK;
-    j.k_groups = runs(blocks_of(g->k), GROUP);
-    j.c_groups = runs(blocks_of(g->c), GROUP);
+    j.group = g->y.window * g->x.window == 1 && g->copy ? PIXEL_GROUP : WINDOW_GROUP;
+    j.k_groups = runs(blocks_of(g->k), j.group);
+    j.c_groups = runs(blocks_of(g->c), j.group);
     j.shares = RJ_MIN(runs(32, j.k_groups * j.c_groups), g->n);
     return j;
 }

@@ -53,9 +53,16 @@ ALWAYS void tile(const bool cells, const int vecs, const int pixels, const struc
     EACH (p, pixels)
         EACH (v, vecs)
             a[p][v] = start ? load(start + v * LANES) : load_cells(y + RJ_AT(p, v));
+    if (cells && start) // y will be needed, and may be far away
+        EACH (p, pixels)
+            EACH (v, vecs)
+                __builtin_prefetch(y + RJ_AT(p, v), 1);
     for (int left = s->c; left > 0; left -= BLOCK, in += s->in_block) {
         const int channels = RJ_MIN(left, BLOCK);
         const int steps = PAIRS ? (channels + 1) / 2 : channels;
+        if (s->taps == 1) // pixels are read once, those of the next tile come soon
+            EACH (p, pixels)
+                __builtin_prefetch(in + s->tap[0] + (p + pixels) * BUNDLE);
         for (int t = 0; t < s->taps; t++) {
             const rj_real *x = in + s->tap[t];
             for (int c = 0; c < steps; c++, x++, w += vecs * LANES) {
@@ -64,7 +71,8 @@ ALWAYS void tile(const bool cells, const int vecs, const int pixels, const struc
                     k[v] = load(w + v * LANES);
                 EACH (p, pixels)
                     EACH (v, vecs)
-                        a[p][v] = add_products(a[p][v], k[v], x[p * BUNDLE]);
+                        a[p][v] = vecs == 1 ? add_product(a[p][v], k[v], x + p * BUNDLE)
+                                            : add_products(a[p][v], k[v], x[p * BUNDLE]);
             }
         }
     }
@@ -140,63 +148,80 @@ static int best_blocks(int all, int width)
     return best;
 }
 
-/* Sums of I channels at x times a block of 16 at d, over rows x cols pixels:
+/* Sums of I channels at x times blocks of 16 at d, over rows x cols pixels:
  *
- *     sum[i][k] += sum_{row, col} x[row][col][i] * d[row][col][k]
+ *     sum[b][i][k] += sum_{row, col} x[row][col][i] * d[b][row][col][k]
  *
- * In pairs a number holds one channel of two pixels, and cols counts the pairs. */
+ * In pairs a number holds one channel of two pixels, and cols counts the pairs. Two
+ * blocks at a time need half as many loads for a multiplication. */
+enum {
+    PULLED = PARTS == 1 ? 2 : 1, /* how many that pays */
+    AHEAD = 16 /* pixels, or pairs, that are asked for before their turn */
+};
+
 struct pull {
     int rows, cols;
     ptrdiff_t x_row, d_row; /* from one row to the next */
     ptrdiff_t x_col;        /* from one column to the next */
+    ptrdiff_t d_block, sum_block;
 };
 
 typedef void pull_fn(const struct pull *s, const rj_real *x, const rj_real *d,
                      rj_real *sum);
 
-ALWAYS void pull(const int channels, const struct pull *s, const rj_real *x,
-                 const rj_real *d, rj_real *sum)
+ALWAYS void pull(const int blocks, const int channels, const struct pull *s,
+                 const rj_real *x, const rj_real *d, rj_real *sum)
 {
-    vec a[16][8];
+    const ptrdiff_t d_block = s->d_block, sum_block = s->sum_block;
+    const int vecs = blocks * PARTS;
+    vec a[16][2 * PARTS];
 
+#define RJ_SUM(i, v) (sum + (v) / PARTS * sum_block + (i)*BLOCK + (v) % PARTS * LANES)
     EACH (i, channels)
-        EACH (v, PARTS)
-            a[i][v] = load(sum + i * BLOCK + v * LANES);
+        EACH (v, vecs)
+            a[i][v] = load(RJ_SUM(i, v));
     for (int row = 0; row < s->rows; row++, x += s->x_row, d += s->d_row) {
-        const rj_real *at = x;
-        for (int col = 0; col < s->cols; col++, at += s->x_col) {
-            vec k[8];
-            EACH (v, PARTS)
-                k[v] = load(d + col * BLOCK + v * LANES);
+        const rj_real *at = x, *by = d;
+        for (int col = 0; col < s->cols; col++, at += s->x_col, by += BLOCK) {
+            vec k[2 * PARTS];
+            __builtin_prefetch(at + AHEAD * s->x_col);
+            EACH (v, blocks)
+                __builtin_prefetch(by + v * d_block + AHEAD * BLOCK);
+            EACH (v, vecs)
+                k[v] = load(by + v / PARTS * d_block + v % PARTS * LANES);
             EACH (i, channels)
-                EACH (v, PARTS)
-                    a[i][v] = add_products(a[i][v], k[v], at[i]);
+                EACH (v, vecs)
+                    a[i][v] = vecs == 1 ? add_product(a[i][v], k[v], at + i)
+                                        : add_products(a[i][v], k[v], at[i]);
         }
     }
     EACH (i, channels)
-        EACH (v, PARTS)
-            store(sum + i * BLOCK + v * LANES, a[i][v]);
+        EACH (v, vecs)
+            store(RJ_SUM(i, v), a[i][v]);
+#undef RJ_SUM
 }
 
 #define PULL(B, I)                                                                       \
-    static void pull_##I(const struct pull *s, const rj_real *x, const rj_real *d,       \
-                         rj_real *sum)                                                   \
+    static void pull_##B##_##I(const struct pull *s, const rj_real *x, const rj_real *d, \
+                               rj_real *sum)                                             \
     {                                                                                    \
-        if (I * PARTS <= ACCS)                                                           \
-            pull(I, s, x, d, sum);                                                       \
+        if (B * I * PARTS <= ACCS)                                                       \
+            pull(B, I, s, x, d, sum);                                                    \
     }
-TO_16(PULL, )
-#define PULL_NAME(B, I) pull_##I,
-static pull_fn *const pulls[16] = {TO_16(PULL_NAME, )}; /* [I - 1] */
+TO_16(PULL, 1)
+TO_16(PULL, 2)
+#define PULL_NAME(B, I) pull_##B##_##I,
+/* [blocks - 1][I - 1] */
+static pull_fn *const pulls[2][16] = {{TO_16(PULL_NAME, 1)}, {TO_16(PULL_NAME, 2)}};
 
 /* n neighbours at x, in as few runs as registers allow. */
-static void pull_some(const struct pull *s, int n, const rj_real *x, const rj_real *dy,
-                      rj_real *sum)
+static void pull_some(const struct pull *s, int blocks, int n, const rj_real *x,
+                      const rj_real *dy, rj_real *sum)
 {
-    const int parts = runs(n, RJ_MIN(16, ACCS / PARTS));
+    const int parts = runs(n, RJ_MIN(16, ACCS / PARTS / blocks));
 
     for (int i = 0; i < parts; i++) {
         const int from = i * n / parts, some = (i + 1) * n / parts - from;
-        pulls[some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
+        pulls[blocks - 1][some - 1](s, x + from, dy, sum + (ptrdiff_t)from * BLOCK);
     }
 }

@@ -108,6 +108,19 @@ ALWAYS void take_square(const int side, const cell *plane, int h, int w, int i, 
     }
 }
 
+/* Ask for the pixels of a square that come after its first two columns, which the square
+ * before it had. */
+ALWAYS void ask_square(const cell *plane, int h, int w, int i, int j)
+{
+    EACH (y, SIX)
+        if (i + y >= 0 && i + y < h) {
+            const cell *line =
+                plane + ((ptrdiff_t)(i + y) * w + RJ_MIN(j + 2, w - 1)) * BLOCK;
+            for (int x = 0; x < QUAD * BLOCK; x += 64 / (int)sizeof *line)
+                __builtin_prefetch(line + x);
+        }
+}
+
 /* B' d B of one place and one block of channels; `step` from a point to the next. As
  * factors, or, for who has a form of his own for them, as they are. */
 ALWAYS void place_to_points(const cell *plane, int h, int w, int i, int j, bool factors,
@@ -140,6 +153,12 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
     const ptrdiff_t at = plane + ((ptrdiff_t)i * g->q + j) * BLOCK - g->y,
                     line = (ptrdiff_t)g->q * BLOCK;
 
+    for (int r = 0; r < rows; r++) // needed when the sums are done
+        for (int x = 0; x < QUAD * BLOCK; x += 64 / (int)sizeof *more) {
+            __builtin_prefetch(g->y + at + r * line + x, 1);
+            if (more && more != g->y)
+                __builtin_prefetch(more + at + r * line + x);
+        }
     for (int v = 0; v < BLOCK; v += LANES) {
         vec d[POINTS], part[QUAD * SIX], y[QUAD * QUAD];
         const vec first = g->add ? fill(0) : load(start + v),
@@ -273,9 +292,14 @@ static void places_to_points(const struct winograd *g, struct place first, int s
     for (int b = 0; b < cb; b++) {
         struct place p = first;
         rj_real *to = v + (ptrdiff_t)b * g->some * BUNDLE;
-        for (int t = 0; t < some; t++, to += BUNDLE, place_next(g, &p))
-            place_to_points(g->x + (p.n * (ptrdiff_t)cb + b) * in, g->h, g->w,
-                            p.row - g->pad, p.col - g->pad, true, v_step(g), to);
+        for (int t = 0; t < some; t++, to += BUNDLE) {
+            const struct place here = p;
+            place_next(g, &p);
+            ask_square(g->x + (p.n * (ptrdiff_t)cb + b) * in, g->h, g->w, p.row - g->pad,
+                       p.col - g->pad);
+            place_to_points(g->x + (here.n * (ptrdiff_t)cb + b) * in, g->h, g->w,
+                            here.row - g->pad, here.col - g->pad, true, v_step(g), to);
+        }
     }
 }
 

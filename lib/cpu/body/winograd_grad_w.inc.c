@@ -23,6 +23,7 @@ struct winograd_w {
 };
 
 enum {
+    NEAR_COLS = 128,                   /* places, or pairs, that the first cache holds */
     PLACES = 64,                       /* of a piece that lays out points */
     POINT_SUMS = BLOCK * BLOCK + BLOCK /* from a point's sums to the next's */
 };
@@ -70,6 +71,20 @@ static void quad_to_points(const cell *plane, int p, int q, int i, int j, ptrdif
     }
 }
 
+/* Ask for the pixels of a place before its turn comes. */
+static void ask_points(const struct winograd_w *j, int b, const struct place *p)
+{
+    const struct winograd *g = &j->g;
+    const int cb = blocks_of(g->c), kb = blocks_of(g->k);
+
+    if (b < cb)
+        ask_square(g->x + ((ptrdiff_t)p->n * cb + b) * g->h * g->w * BLOCK, g->h, g->w,
+                   p->row - g->pad, p->col - g->pad);
+    else
+        ask_square(j->dy + ((ptrdiff_t)p->n * kb + b - cb) * g->p * g->q * BLOCK, g->p,
+                   g->q, p->row, p->col - 2);
+}
+
 /* The points of a place, exact, `step` apart: of block b of x's channels, or past those
  * of dy's. */
 static void chunk_points(const struct winograd_w *j, int b, const struct place *p,
@@ -111,13 +126,17 @@ static rij_status points_piece(void *job, int index, int worker)
 
     to += (ptrdiff_t)from / deep * BLOCK;
     for (int i = from; i < end; i += deep, to += BLOCK) {
-        for (int k = 0; k < deep; k++, place_next(&j->g, &p))
+        for (int k = 0; k < deep; k++) {
+            const struct place here = p;
+            place_next(&j->g, &p);
+            ask_points(j, b, &p);
             if (!HALF)
-                chunk_points(j, b, &p, step, to);
+                chunk_points(j, b, &here, step, to);
             else if (i + k < end)
-                chunk_points(j, b, &p, BLOCK, part + k * POINTS * BLOCK);
+                chunk_points(j, b, &here, BLOCK, part + k * POINTS * BLOCK);
             else
                 memset(part + POINTS * BLOCK, 0, POINTS * BLOCK * sizeof *part);
+        }
         if (HALF)
             store_points(part, step, to);
     }
@@ -125,17 +144,24 @@ static rij_status points_piece(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-/* Add the chunk to the sums of one point, one block of k and block b of c. */
-static void pair_sums(const struct winograd_w *j, int point, int k, int b, rj_real *sum)
+/* Add the chunk to the sums of one point, one or two blocks from k on and block b of c.
+ */
+static void pair_sums(const struct winograd_w *j, int point, int k, int blocks, int b,
+                      ptrdiff_t next, rj_real *sum)
 {
     const int channels = RJ_MIN(BLOCK, j->g.c - b * BLOCK);
-    const struct pull s = {.rows = 1, .cols = steps_of(j->some), .x_col = BLOCK};
+    const int cols = steps_of(j->some);
+    struct pull s = {.rows = 1, .x_col = BLOCK, .d_block = j->place, .sum_block = next};
     const rj_real *v = j->v + point * j->v_step + b * j->place,
                   *w = j->w + point * j->w_step + k * j->place;
 
-    for (int i = 0; j->first == 0 && i < BLOCK * BLOCK; i++)
-        sum[i] = 0;
-    pull_some(&s, channels, v, w, sum);
+    for (int i = 0; j->first == 0 && i < blocks; i++)
+        memset(sum + i * next, 0, BLOCK * BLOCK * sizeof *sum);
+    for (int i = 0; i < cols;
+         i += s.cols, v += NEAR_COLS * BLOCK, w += NEAR_COLS * BLOCK) {
+        s.cols = RJ_MIN(NEAR_COLS, cols - i);
+        pull_some(&s, blocks, channels, v, w, sum);
+    }
 }
 
 /* The sums of one point, for a share of the blocks of k. */
@@ -145,9 +171,12 @@ static rij_status point_sums_piece(void *job, int index, int worker)
     const int cb = blocks_of(j->g.c), kb = blocks_of(j->g.k);
     const int share = index % j->shares, point = index / j->shares;
 
-    for (int k = share * kb / j->shares; k < (share + 1) * kb / j->shares; k++)
+    const int end = (share + 1) * kb / j->shares;
+
+    for (int k = share * kb / j->shares; k < end; k += PULLED)
         for (int b = 0; b < cb; b++)
-            pair_sums(j, point, k, b,
+            pair_sums(j, point, k, RJ_MIN(PULLED, end - k), b,
+                      (ptrdiff_t)cb * POINTS * POINT_SUMS,
                       j->sum + (((ptrdiff_t)k * cb + b) * POINTS + point) * POINT_SUMS);
     (void)worker;
     return RIJ_OK;
@@ -163,7 +192,7 @@ static rij_status window_sums_piece(void *job, int index, int worker)
     const rj_real *sum = j->sum ? j->sum + (ptrdiff_t)index * POINTS * POINT_SUMS : here;
 
     for (int i = 0; !j->sum && i < POINTS; i++)
-        pair_sums(j, i, k, b, here + i * POINT_SUMS);
+        pair_sums(j, i, k, 1, b, 0, here + i * POINT_SUMS);
     for (int c = 0; c < BLOCK; c++)
         for (int v = 0; v < BLOCK; v += LANES) {
             vec m[POINTS], part[3 * SIX], o[9];
