@@ -144,6 +144,25 @@ rij_status rj_cpu_batchnorm_grad(rj_device *dev, const rj_bn *d, const rj_real *
                                          dgamma, dbeta, d_add);
 }
 
+rij_status rj_cpu_bn_maxpool2d(rj_device *dev, const rj_bn *d, const rj_pool2d *pool,
+                               const rj_real *x, const rj_real *gamma,
+                               const rj_real *beta, rj_real *run_mean, rj_real *run_var,
+                               rj_real *mean, rj_real *inv, rj_real *y, rj_real *at)
+{
+    return pictures(dev)->bn_maxpool2d(dev, d, pool, x, gamma, beta, run_mean, run_var,
+                                       mean, inv, y, at);
+}
+
+rij_status rj_cpu_bn_maxpool2d_grad(rj_device *dev, const rj_bn *d, const rj_pool2d *pool,
+                                    const rj_real *x, const rj_real *gamma,
+                                    const rj_real *mean, const rj_real *inv,
+                                    const rj_real *at, const rj_real *dy, rj_real *dx,
+                                    rj_real *dgamma, rj_real *dbeta)
+{
+    return pictures(dev)->bn_maxpool2d_grad(dev, d, pool, x, gamma, mean, inv, at, dy, dx,
+                                            dgamma, dbeta);
+}
+
 rij_status rj_cpu_maxpool2d(rj_device *dev, const rj_pool2d *d, const rj_real *x,
                             rj_real *y, rj_real *at)
 {

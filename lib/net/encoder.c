@@ -180,7 +180,6 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
                           rj_tensor *images, bool train, rj_tensor **h)
 {
     const rj_residual_par residual = {e->front};
-    const rj_maxpool2d_par window = {.r = 3, .stride = 2, .pad = 1};
     rj_tensor *in[RJ_MAX_IN] = {images};
     char text[64];
 
@@ -190,9 +189,8 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
     if (e->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(t, &rj_op_residual, &residual, in, &in[0]));
     RJ_TRY(rj_conv_run(s, t, &e->stem, in[0], &in[0]));
-    RJ_TRY(rj_bn_run(s, t, &e->stem_bn, train, in[0], NULL, true, &in[0]));
-    if (e->pooled)
-        RJ_TRY(rj_apply(t, &rj_op_maxpool2d, &window, in, &in[0]));
+    RJ_TRY(e->pooled ? rj_bn_pool_run(s, t, &e->stem_bn, train, in[0], &in[0])
+                     : rj_bn_run(s, t, &e->stem_bn, train, in[0], NULL, true, &in[0]));
     for (int i = 0; i < e->blocks; i++)
         RJ_TRY(block_run(s, t, &e->block[i], train, in[0], &in[0]));
     return rj_apply(t, &rj_op_avgpool, NULL, in, h);

@@ -121,6 +121,16 @@ rij_status rj_bn_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
     return rj_apply(t, &rj_op_batchnorm, &par, in, y);
 }
 
+rij_status rj_bn_pool_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
+                          rj_tensor *x, rj_tensor **y)
+{
+    const rj_bn_maxpool2d_par par = {train, RJ_BN_EPS, bn_momentum, 3, 2, 1};
+    rj_tensor *const in[RJ_MAX_IN] = {x, at(s, l->gamma), at(s, l->beta), at(s, l->mean),
+                                      at(s, l->var)};
+
+    return rj_apply(t, &rj_op_bn_maxpool2d, &par, in, y);
+}
+
 rij_status rj_linear_run(rj_params *s, rj_tape *t, const rj_linear_layer *l, rj_tensor *x,
                          rj_tensor **y)
 {

@@ -72,6 +72,9 @@ rij_status rj_deconv_run(rj_params *s, rj_tape *t, const rj_conv_layer *l, rj_te
 /* Batch norm of x, then + add, which may be NULL, then relu if asked. */
 rij_status rj_bn_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
                      rj_tensor *x, rj_tensor *add, bool relu, rj_tensor **y);
+/* Batch norm, relu, and max pooling of windows 3x3 at stride 2. */
+rij_status rj_bn_pool_run(rj_params *s, rj_tape *t, const rj_bn_layer *l, bool train,
+                          rj_tensor *x, rj_tensor **y);
 rij_status rj_linear_run(rj_params *s, rj_tape *t, const rj_linear_layer *l, rj_tensor *x,
                          rj_tensor **y);
 rij_status rj_relu_run(rj_tape *t, rj_tensor *x, rj_tensor **y);

@@ -46,26 +46,33 @@ static void moments(const rj_bn *d, const rj_real *x, int c, double *mean, doubl
     *var = square / m;
 }
 
+void rj_ref_bn_channel(const rj_bn *d, const rj_real *x, int c, rj_real *run_mean,
+                       rj_real *run_var, rj_real *mean, rj_real *inv)
+{
+    const double m = (double)d->n * (double)d->h * (double)d->w;
+    double mu = (double)run_mean[c], var = (double)run_var[c];
+
+    if (d->train) {
+        moments(d, x, c, &mu, &var);
+        run_mean[c] =
+            (rj_real)((1 - d->momentum) * (double)run_mean[c] + d->momentum * mu);
+        run_var[c] = (rj_real)((1 - d->momentum) * (double)run_var[c] +
+                               d->momentum * var * m / fmax(m - 1, 1));
+    }
+    mean[c] = (rj_real)mu;
+    inv[c] = (rj_real)(1 / sqrt(var + d->eps));
+}
+
 rij_status rj_ref_batchnorm(rj_device *dev, const rj_bn *d, const rj_real *x,
                             const rj_real *gamma, const rj_real *beta, const rj_real *add,
                             rj_real *run_mean, rj_real *run_var, rj_real *mean,
                             rj_real *inv, rj_real *y)
 {
     const size_t plane = (size_t)d->h * (size_t)d->w;
-    const double m = (double)d->n * (double)plane;
 
     (void)dev;
     for (int c = 0; c < d->c; c++) {
-        double mu = (double)run_mean[c], var = (double)run_var[c];
-        if (d->train) {
-            moments(d, x, c, &mu, &var);
-            run_mean[c] =
-                (rj_real)((1 - d->momentum) * (double)run_mean[c] + d->momentum * mu);
-            run_var[c] = (rj_real)((1 - d->momentum) * (double)run_var[c] +
-                                   d->momentum * var * m / fmax(m - 1, 1));
-        }
-        mean[c] = (rj_real)mu;
-        inv[c] = (rj_real)(1 / sqrt(var + d->eps));
+        rj_ref_bn_channel(d, x, c, run_mean, run_var, mean, inv);
         for (int n = 0; n < d->n; n++)
             for (size_t i = plane_at(d, n, c); i < plane_at(d, n, c) + plane; i++) {
                 const rj_real v = gamma[c] * ((x[i] - mean[c]) * inv[c]) + beta[c] +

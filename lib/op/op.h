@@ -26,6 +26,11 @@ typedef struct rj_batchnorm_par {
 typedef struct rj_maxpool2d_par {
     int r, stride, pad;
 } rj_maxpool2d_par;
+typedef struct rj_bn_maxpool2d_par {
+    bool train;
+    double eps, momentum;
+    int r, stride, pad;
+} rj_bn_maxpool2d_par; /* x, gamma, beta, run_mean, run_var */
 typedef struct rj_resize2d_par {
     int p, q;
     enum rj_resize_mode mode;
@@ -45,5 +50,9 @@ typedef struct rj_contrast_par {    /* z (M,D); inputs after it are constants */
 typedef struct rj_absdiff_par {
     double eps;
 } rj_absdiff_par;
+
+/* Of the reference, shared by the ops with batch norm: statistics of channel c. */
+void rj_ref_bn_channel(const rj_bn *d, const rj_real *x, int c, rj_real *run_mean,
+                       rj_real *run_var, rj_real *mean, rj_real *inv);
 
 #endif

@@ -18,6 +18,7 @@
 #include "cpu/body/channel.inc.c"
 #include "cpu/body/pool.inc.c"
 #include "cpu/body/norm.inc.c"
+#include "cpu/body/norm_pool.inc.c"
 #include "cpu/body/winograd_grad_w.inc.c"
 #include "cpu/body/conv_grad_w.inc.c"
 #include "cpu/body/resample.inc.c"

@@ -1,0 +1,220 @@
+/* bn_maxpool2d: batch norm, relu and max pooling, as a stem has them, in one: what lies
+ * between them, the largest picture of a network, is never stored.
+ *
+ *     u[n][c][h][w] = relu(gamma[c] (x - mean[c]) inv[c] + beta[c])
+ *     y[n][c][p][q] = max_rs u[n][c][p stride + r - pad][q stride + s - pad]
+ *
+ * x (N,C,H,W) picture; gamma, beta, run_mean, run_var (C) -> y (N,C,P,Q). Statistics are
+ * batchnorm's, windows maxpool2d's; what is no number stays none. Gradient: g[n][c][h][w]
+ * is the sum of dy over the windows that (h,w) won with more than 0, then batchnorm's:
+ *
+ *     dgamma = sum g z,   dbeta = sum g,   z = (x - mean) inv
+ *     training: dx = gamma inv (g - dbeta / M - z dgamma / M), M = N H W
+ *     else:     dx = gamma inv g
+ *
+ * Saved for backward: mean and inv, 2 C numbers; and like y the winner's number r R + s
+ * in its window, or -1 where the relu gave 0. */
+#include "op/op.h"
+#include <math.h>
+
+static size_t plane_at(const rj_bn *d, int n, int c)
+{
+    return ((size_t)n * (size_t)d->c + (size_t)c) * (size_t)d->h * (size_t)d->w;
+}
+
+/* The largest number of a window in y, and its own number, or -1 where relu is shut. */
+static rj_real winner(const rj_pool2d *w, const rj_real *x, rj_real mean, rj_real by,
+                      rj_real beta, int p, int q, rj_real *at)
+{
+    rj_real top = 0;
+
+    *at = -2;
+    for (int r = 0; r < w->r; r++)
+        for (int s = 0; s < w->r; s++) {
+            const int i = p * w->stride + r - w->pad, j = q * w->stride + s - w->pad;
+            if (i < 0 || i >= w->h || j < 0 || j >= w->w)
+                continue;
+            const rj_real v = (x[i * w->w + j] - mean) * by + beta;
+            if (*at == -2 || v > top) {
+                top = v;
+                *at = (rj_real)(r * w->r + s);
+            }
+        }
+    if (top > 0 || top != top)
+        return top;
+    *at = -1;
+    return 0;
+}
+
+rij_status rj_ref_bn_maxpool2d(rj_device *dev, const rj_bn *d, const rj_pool2d *pool,
+                               const rj_real *x, const rj_real *gamma,
+                               const rj_real *beta, rj_real *run_mean, rj_real *run_var,
+                               rj_real *mean, rj_real *inv, rj_real *y, rj_real *at)
+{
+    size_t out = 0;
+
+    (void)dev;
+    for (int c = 0; c < d->c; c++)
+        rj_ref_bn_channel(d, x, c, run_mean, run_var, mean, inv);
+    for (int n = 0; n < d->n; n++)
+        for (int c = 0; c < d->c; c++)
+            for (int p = 0; p < pool->p; p++)
+                for (int q = 0; q < pool->q; q++, out++)
+                    y[out] = winner(pool, x + plane_at(d, n, c), mean[c],
+                                    gamma[c] * inv[c], beta[c], p, q, at + out);
+    return RIJ_OK;
+}
+
+/* Where output (p, q) of the k-th plane sends its gradient in x, or -1: nowhere. */
+static ptrdiff_t winner_at(const rj_pool2d *w, const rj_real *at, size_t k, int p, int q)
+{
+    const int i = (int)at[(k * (size_t)w->p + (size_t)p) * (size_t)w->q + (size_t)q];
+    const int h = p * w->stride - w->pad + i / w->r;
+    const int v = q * w->stride - w->pad + i % w->r;
+
+    return i < 0 ? -1 : (ptrdiff_t)k * w->h * w->w + (ptrdiff_t)h * w->w + v;
+}
+
+/* The gradient without what training takes off, and its sums over one channel. */
+static void scatter(const rj_bn *d, const rj_pool2d *w, int c, const rj_real *x,
+                    const rj_real *mean, const rj_real *inv, const rj_real *at,
+                    const rj_real *dy, double scale, rj_real *dx, double *sum,
+                    double *along)
+{
+    for (int n = 0; n < d->n; n++)
+        for (int p = 0; p < w->p; p++)
+            for (int q = 0; q < w->q; q++) {
+                const size_t k = (size_t)n * (size_t)d->c + (size_t)c;
+                const ptrdiff_t i = winner_at(w, at, k, p, q);
+                const double g =
+                    (double)dy[(k * (size_t)w->p + (size_t)p) * (size_t)w->q + (size_t)q];
+                if (i < 0)
+                    continue;
+                *sum += g;
+                *along += g * (double)((x[i] - mean[c]) * inv[c]);
+                if (dx)
+                    dx[i] += (rj_real)(scale * g);
+            }
+}
+
+rij_status rj_ref_bn_maxpool2d_grad(rj_device *dev, const rj_bn *d, const rj_pool2d *pool,
+                                    const rj_real *x, const rj_real *gamma,
+                                    const rj_real *mean, const rj_real *inv,
+                                    const rj_real *at, const rj_real *dy, rj_real *dx,
+                                    rj_real *dgamma, rj_real *dbeta)
+{
+    const size_t plane = (size_t)d->h * (size_t)d->w;
+    const double m = (double)d->n * (double)plane;
+
+    (void)dev;
+    for (int c = 0; c < d->c; c++) {
+        const double scale = (double)gamma[c] * (double)inv[c];
+        double sum = 0, along = 0;
+        for (int n = 0; dx && d->fresh_dx && n < d->n; n++)
+            for (size_t i = 0; i < plane; i++)
+                dx[plane_at(d, n, c) + i] = 0;
+        scatter(d, pool, c, x, mean, inv, at, dy, scale, dx, &sum, &along);
+        if (dgamma)
+            dgamma[c] += (rj_real)along;
+        if (dbeta)
+            dbeta[c] += (rj_real)sum;
+        for (int n = 0; dx && d->train && n < d->n; n++)
+            for (size_t i = plane_at(d, n, c); i < plane_at(d, n, c) + plane; i++)
+                dx[i] -=
+                    (rj_real)(scale *
+                              (sum + (double)((x[i] - mean[c]) * inv[c]) * along) / m);
+    }
+    return RIJ_OK;
+}
+
+static rj_bn dims(const rj_call *call)
+{
+    const rj_bn_maxpool2d_par *par = call->par;
+    const int *x = call->in[0]->shape.dim;
+
+    return (rj_bn){.n = x[0],
+                   .c = x[1],
+                   .h = x[2],
+                   .w = x[3],
+                   .train = par->train,
+                   .eps = par->eps,
+                   .momentum = par->momentum,
+                   .relu = true,
+                   .fresh_dx = call->fresh & 1};
+}
+
+static rj_pool2d window(const rj_call *call)
+{
+    const rj_bn_maxpool2d_par *par = call->par;
+    const int *x = call->in[0]->shape.dim;
+
+    return (rj_pool2d){.n = x[0],
+                       .c = x[1],
+                       .h = x[2],
+                       .w = x[3],
+                       .r = par->r,
+                       .stride = par->stride,
+                       .pad = par->pad,
+                       .p = (x[2] + 2 * par->pad - par->r) / par->stride + 1,
+                       .q = (x[3] + 2 * par->pad - par->r) / par->stride + 1};
+}
+
+static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
+{
+    const rj_bn_maxpool2d_par *par = call->par;
+    const rj_shape *x = &call->in[0]->shape;
+    char text[2][64];
+    rj_pool2d w;
+
+    RJ_REQUIRE(par->r >= 1 && par->r <= 16 && par->stride >= 1 && par->pad >= 0 &&
+                   2 * par->pad <= par->r,
+               RIJ_E_ARGUMENT, "bn_maxpool2d: window %d, stride %d, pad %d", par->r,
+               par->stride, par->pad);
+    RJ_REQUIRE(x->picture && x->dim[2] + 2 * par->pad >= par->r &&
+                   x->dim[3] + 2 * par->pad >= par->r,
+               RIJ_E_SHAPE, "bn_maxpool2d: x %s and window %d", rj_shape_text(x, text[0]),
+               par->r);
+    for (int i = 1; i < 5; i++) {
+        const rj_shape *s = &call->in[i]->shape;
+        RJ_REQUIRE(s->rank == 1 && s->dim[0] == x->dim[1], RIJ_E_SHAPE,
+                   "bn_maxpool2d: x %s and input %d %s", rj_shape_text(x, text[0]), i,
+                   rj_shape_text(s, text[1]));
+    }
+    w = window(call);
+    *out = rj_shape_picture(w.n, w.c, w.p, w.q);
+    *saved = 2 * (size_t)w.c + rj_storage(call->dev, out);
+    return RIJ_OK;
+}
+
+static rij_status forward(const rj_call *call)
+{
+    const rj_bn d = dims(call);
+    const rj_pool2d w = window(call);
+    rj_tensor *const *in = call->in;
+    rj_real *at = call->saved, *mean = at + rj_storage(call->dev, &call->out->shape);
+
+    return call->dev->k->bn_maxpool2d(call->dev, &d, &w, in[0]->x, in[1]->x, in[2]->x,
+                                      in[3]->x, in[4]->x, mean, mean + d.c, call->out->x,
+                                      at);
+}
+
+static rij_status backward(const rj_call *call)
+{
+    const rj_bn d = dims(call);
+    const rj_pool2d w = window(call);
+    rj_tensor *const *in = call->in;
+    const rj_real *at = call->saved,
+                  *mean = at + rj_storage(call->dev, &call->out->shape);
+
+    return call->dev->k->bn_maxpool2d_grad(call->dev, &d, &w, in[0]->x, in[1]->x, mean,
+                                           mean + d.c, at, call->out->g, in[0]->g,
+                                           in[1]->g, in[2]->g);
+}
+
+const rj_op rj_op_bn_maxpool2d = {.name = "bn_maxpool2d",
+                                  .inputs = 5,
+                                  .writes = 1,
+                                  .par_bytes = sizeof(rj_bn_maxpool2d_par),
+                                  .shape = shape,
+                                  .forward = forward,
+                                  .backward = backward};
