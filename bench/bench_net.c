@@ -57,7 +57,7 @@ static rij_status logits_of(bench_net *net, bool train, rj_tensor **logit)
 
     rj_tape_reset(&net->tape);
     if (train) {
-        RJ_TRY(rj_tensor_from(&net->tape, &shape, net->picture, &images));
+        RJ_TRY(rj_tensor_lend(&net->tape, &shape, net->picture, &images));
         RJ_TRY(rj_encoder_run(&net->params, &net->tape, &net->encoder, images, true, &h));
     } else {
         RJ_TRY(rj_ready_encode(net->ready, &net->tape, net->batch, net->crop,

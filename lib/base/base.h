@@ -87,6 +87,8 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each);
 /* The same holding whatever lay there: for what is written as a whole before it is read.
  */
 void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each);
+/* Whether the next n * each bytes would lie right behind `end`. */
+bool rj_arena_follows(const rj_arena *arena, const void *end, size_t n, size_t each);
 void rj_arena_reset(rj_arena *arena);
 void rj_arena_free(rj_arena *arena);
 

@@ -220,6 +220,14 @@ void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each)
     return memory;
 }
 
+bool rj_arena_follows(const rj_arena *arena, const void *end, size_t n, size_t each)
+{
+    const rj_block *block = arena->first;
+
+    return block && block->bytes + block->used == end &&
+           block->size - block->used >= bytes_of(n, each);
+}
+
 void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
 {
     void *const memory = rj_arena_take_raw(arena, n, each);

@@ -92,6 +92,7 @@ typedef struct rj_step { /* one optimiser step over one parameter */
 typedef struct rj_kernels {
     const char *name;
     int block;   /* channels stored together */
+    bool host;   /* device memory is the host's */
     bool halves; /* in RJ_BF16 a number of a picture is stored as two bytes */
 #define RJ_KERNEL(name, cpu, args) rij_status(*name) args;
 #include "device/kernels.def"

@@ -102,7 +102,7 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, rj_tensor *loss[
     for (int i = 0; i < batch->rows; i++)
         label[i] = (float)batch->label[i];
     RJ_TRY(constant(&t->tape, batch->rows, label, &y));
-    RJ_TRY(rj_tensor_from(&t->tape, &shape, batch->x, &x));
+    RJ_TRY(rj_tensor_lend(&t->tape, &shape, batch->x, &x));
     RJ_TRY(rj_net_encode(t->net, &t->tape, x, true, &h));
     RJ_TRY(rj_net_logit(t->net, &t->tape, h, &logit));
     RJ_TRY(rj_apply(&t->tape, &rj_op_bce, NULL, (rj_tensor *[]){logit, y}, &loss[1]));

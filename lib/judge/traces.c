@@ -111,7 +111,7 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, int broken,
 
     s->r = broken;
     s->b = batch->rows - broken;
-    RJ_TRY(rj_tensor_from(&t->tape, &shape, batch->x, &x));
+    RJ_TRY(rj_tensor_lend(&t->tape, &shape, batch->x, &x));
     RJ_TRY(rj_net_encode(t->net, &t->tape, x, true, &h));
     RJ_TRY(rj_net_project(t->net, &t->tape, RJ_HEAD_HOM, h, &s->u, &z));
     RJ_TRY(rows(t, z, 0, s->b, &s->a));

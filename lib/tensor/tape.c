@@ -3,6 +3,8 @@
 #include "tensor/tensor.h"
 #include <string.h>
 
+enum { LINE = 64 / (int)sizeof(rj_real) }; /* loans are whole cache lines */
+
 /* Check the inputs; *wanted tells whether anyone asks for a gradient. */
 static rij_status take_inputs(rj_call *c, rj_tensor *const in[], bool *wanted)
 {
@@ -59,25 +61,85 @@ static rj_loan *loan_of(const rj_tape *tape, const rj_tensor *output)
     return NULL;
 }
 
-/* The smallest loan that is free and holds n numbers, or a new one; contents undefined.
- */
-static rij_status borrow(rj_tape *tape, size_t n, rj_real **memory)
+/* Numbers of the free loans that lie side by side from the i-th on. */
+static size_t free_from(const rj_tape *tape, int i, int *end)
 {
-    rj_loan *best = NULL;
+    size_t n = 0;
 
-    for (rj_loan *l = tape->loan; l < tape->loan + tape->loans; l++)
-        if (!l->out && l->n >= n && (!best || l->n < best->n))
-            best = l;
-    if (!best) {
-        rj_real *fresh = rj_arena_take_raw(&tape->arena, n, sizeof *fresh);
-        RJ_REQUIRE(fresh, RIJ_E_MEMORY, "backward: no memory for %zu numbers", n);
-        RJ_TRY(rj_grow((void **)&tape->loan, &tape->loans_room, tape->loans + 1,
-                       sizeof *tape->loan));
-        best = &tape->loan[tape->loans++];
-        *best = (rj_loan){fresh, n, false};
+    for (*end = i; *end < tape->loans && !tape->loan[*end].out &&
+                   tape->loan[*end].memory == tape->loan[i].memory + n;
+         ++*end)
+        n += tape->loan[*end].n;
+    return n;
+}
+
+/* A place for one more loan, at i; those from there on move. */
+static rij_status loan_new(rj_tape *tape, int i, rj_loan loan)
+{
+    RJ_TRY(rj_grow((void **)&tape->loan, &tape->loans_room, tape->loans + 1,
+                   sizeof *tape->loan));
+    memmove(tape->loan + i + 1, tape->loan + i,
+            (size_t)(tape->loans - i) * sizeof *tape->loan);
+    tape->loan[i] = loan;
+    tape->loans++;
+    return RIJ_OK;
+}
+
+/* The i-th loan becomes one of n numbers, of the `room` of the free ones before the one
+ * at `end`; what is left of them stays free. */
+static rij_status settle(rj_tape *tape, int i, int end, size_t room, size_t n)
+{
+    rj_real *const memory = tape->loan[i].memory;
+
+    tape->loan[i].n = n;
+    memmove(tape->loan + i + 1, tape->loan + end,
+            (size_t)(tape->loans - end) * sizeof *tape->loan);
+    tape->loans -= end - i - 1;
+    return room > n ? loan_new(tape, i + 1, (rj_loan){memory + n, room - n, false})
+                    : RIJ_OK;
+}
+
+/* The first free stretch of n numbers, or -1; *last: how many are free at the end. */
+static int free_stretch(const rj_tape *tape, size_t n, int *end, size_t *room,
+                        size_t *last)
+{
+    *last = 0;
+    for (int i = 0; i < tape->loans; i++) {
+        *room = free_from(tape, i, end);
+        if (*room >= n)
+            return i;
+        if (*end == tape->loans)
+            *last = RJ_MAX(*last, *room);
     }
-    best->out = true;
-    *memory = best->memory;
+    return -1;
+}
+
+/* Whether n more numbers would lie right behind the last loan. */
+static bool longer(const rj_tape *tape, size_t n)
+{
+    const rj_loan *l = tape->loan + tape->loans - 1;
+
+    return tape->loans > 0 &&
+           rj_arena_follows(&tape->arena, l->memory + l->n, n, sizeof *l->memory);
+}
+
+/* n numbers of a free stretch; contents undefined. If there is none, the one at the end
+ * is made longer where the arena goes on right behind it. */
+static rij_status borrow(rj_tape *tape, size_t numbers, rj_real **memory)
+{
+    const size_t n = (numbers + LINE - 1) / LINE * LINE;
+    size_t room, last;
+    int at, end = 0;
+
+    while ((at = free_stretch(tape, n, &end, &room, &last)) < 0) {
+        const size_t more = longer(tape, n - last) ? n - last : n;
+        rj_real *fresh = rj_arena_take_raw(&tape->arena, more, sizeof *fresh);
+        RJ_REQUIRE(fresh, RIJ_E_MEMORY, "backward: no memory for %zu numbers", n);
+        RJ_TRY(loan_new(tape, tape->loans, (rj_loan){fresh, more, false}));
+    }
+    RJ_TRY(settle(tape, at, end, room, n));
+    tape->loan[at].out = true;
+    *memory = tape->loan[at].memory;
     return RIJ_OK;
 }
 

@@ -59,6 +59,22 @@ rij_status rj_tensor_from(rj_tape *tape, const rj_shape *shape, const float *pla
     return RIJ_OK;
 }
 
+rij_status rj_tensor_lend(rj_tape *tape, const rj_shape *shape, const float *planar,
+                          rj_tensor **out)
+{
+    rj_tensor *t;
+
+    if (shape->picture || !tape->dev->k->host)
+        return rj_tensor_from(tape, shape, planar, out);
+    t = rj_arena_take(&tape->arena, 1, sizeof *t);
+    RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
+    t->shape = *shape;
+    t->x = (rj_real *)(uintptr_t)as_real(&tape->arena, rj_count(shape), planar);
+    RJ_REQUIRE(t->x, RIJ_E_MEMORY, "no memory for %zu numbers", rj_count(shape));
+    *out = t; // it learns nothing, so nothing writes to it
+    return RIJ_OK;
+}
+
 rij_status rj_tensor_write(rj_device *dev, rj_tensor *t, const rj_real *planar)
 {
     const rj_picture d = rj_shape_dims(&t->shape);

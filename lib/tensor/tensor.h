@@ -51,7 +51,7 @@ typedef struct rj_op {
                               it: see `writes` and rj_call.fresh */
 } rj_op;
 
-/* Memory that gradients of outputs take turns in. */
+/* A stretch of memory that gradients of outputs take turns in. */
 typedef struct rj_loan {
     rj_real *memory;
     size_t n;
@@ -89,6 +89,10 @@ rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *sh
                              bool gradient, rj_tensor **out);
 /* A plain constant or a picture made from planar host numbers (float32), on the tape. */
 rij_status rj_tensor_from(rj_tape *tape, const rj_shape *shape, const float *planar,
+                          rj_tensor **out);
+/* The same of a plain shape, without a copy if the device can do without one: `planar`
+ * must stay as it is until the tape's reset. */
+rij_status rj_tensor_lend(rj_tape *tape, const rj_shape *shape, const float *planar,
                           rj_tensor **out);
 /* Values as planar host numbers; `planar` holds rj_count(shape) numbers. */
 rij_status rj_tensor_read(rj_device *dev, const rj_tensor *t, rj_real *planar);

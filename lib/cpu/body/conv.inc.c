@@ -282,7 +282,7 @@ static rij_status conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_real
     if (winograd_taken(dev, d, false, true)) {
         struct winograd g = winograd_new(dev, d, false);
         g.weight = w, g.bias = bias;
-        *n = BLOCK + winograd_ready(&g);
+        *n = BLOCK + winograd_ready(&g, g.groups);
         if (ready)
             ready[0] = RJ_WINOGRAD;
         return ready ? winograd_prepare(&g, ready + BLOCK) : RIJ_OK;

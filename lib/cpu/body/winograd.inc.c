@@ -24,6 +24,7 @@ struct winograd {
     ptrdiff_t wk, wc;   /* in the weights, from one channel to the next */
     int down, across;   /* places of a picture */
     int blocks, groups; /* as in a plan */
+    int group, turn;    /* the first group of a round, and how many it has */
     int some, shares;   /* places of a piece; pieces that share them */
     const cell *x;
     const rj_real *weight, *bias;
@@ -213,10 +214,11 @@ static void window_to_points(const rj_real *w, bool back, vec *u)
 static rij_status window_piece(void *job, int index, int worker)
 {
     const struct winograd *g = job;
-    const int cb = blocks_of(g->c), k0 = index / cb * BLOCK, c0 = index % cb * BLOCK;
+    const int cb = blocks_of(g->c), c0 = index % cb * BLOCK;
     const int lanes = g->blocks * BLOCK, deep = PAIRS ? 2 : 1;
-    rj_real *to = g->packed + k0 / lanes * POINTS * u_step(g) +
-                  (ptrdiff_t)c0 / deep * lanes + k0 % lanes;
+    const int here = index / cb * BLOCK, k0 = g->group * lanes + here;
+    rj_real *to = g->packed + here / lanes * POINTS * u_step(g) +
+                  (ptrdiff_t)c0 / deep * lanes + here % lanes;
     rj_real w[BLOCK * 9 * BLOCK];
     vec u[2][POINTS] = {{{0}}};
 
@@ -271,7 +273,7 @@ static void points_product(const struct winograd *g, int group, int some,
                            .in_block = (ptrdiff_t)g->some * BUNDLE,
                            .out_block = (ptrdiff_t)g->some * BLOCK,
                            .out_pixel = BLOCK};
-    const rj_real *u = g->packed + group * POINTS * u_step(g);
+    const rj_real *u = g->packed + (group - g->group) * POINTS * u_step(g);
     static const rj_real zero[8 * BLOCK];
 
     for (int i = 0; i < POINTS; i++, u += u_step(g), v += v_step(g), m += m_step(g))
@@ -328,8 +330,8 @@ static rij_status winograd_piece(void *job, int index, int worker)
     rj_real *v = g->dev->scratch[worker], *m = v + POINTS * v_step(g);
 
     places_to_points(g, p, some, v);
-    for (int group = share * g->groups / g->shares;
-         group < (share + 1) * g->groups / g->shares; group++) {
+    for (int group = g->group + share * g->turn / g->shares;
+         group < g->group + (share + 1) * g->turn / g->shares; group++) {
         points_product(g, group, some, v, m);
         points_to_places(g, group, p, some, m);
     }
@@ -345,7 +347,6 @@ static void winograd_pieces(struct winograd *g)
     const int wanted = RJ_MAX(28, RJ_MIN(84, 180000 / each));
 
     g->some = RJ_MIN(all, runs(wanted, tile_of) * tile_of);
-    g->shares = RJ_MIN(g->groups, runs(8, runs(all, g->some)));
 }
 
 static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
@@ -365,7 +366,7 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
     g.down = runs(g.p, QUAD);
     g.across = runs(g.q, QUAD);
     g.blocks = best_blocks(blocks_of(g.k), 84);
-    g.groups = blocks_of(g.k) / g.blocks;
+    g.groups = g.turn = blocks_of(g.k) / g.blocks;
     winograd_pieces(&g);
     return g;
 }
@@ -399,13 +400,13 @@ static bool winograd_taken(rj_device *dev, const rj_conv *d, bool back, bool rea
     return winograd_chosen(dev, d, direct, detour);
 }
 
-/* Numbers of `start` and U. */
-static size_t winograd_ready(const struct winograd *g)
+/* Numbers of `start` and the U of some groups. */
+static size_t winograd_ready(const struct winograd *g, int groups)
 {
-    return (size_t)(blocks_of(g->k) * BLOCK + g->groups * POINTS * u_step(g));
+    return (size_t)(blocks_of(g->k) * BLOCK + groups * POINTS * u_step(g));
 }
 
-/* Lay out the bias, and U. */
+/* Lay out the bias, and U of the round's groups. */
 static rij_status winograd_prepare(struct winograd *g, rj_real *ready)
 {
     const int k = blocks_of(g->k) * BLOCK;
@@ -414,24 +415,33 @@ static rij_status winograd_prepare(struct winograd *g, rj_real *ready)
     g->packed = ready + k;
     for (int i = 0; i < k; i++)
         g->start[i] = g->bias && i < g->k ? g->bias[i] : 0;
-    return rj_parallel_for(g->dev->pool, blocks_of(g->k) * blocks_of(g->c), window_piece,
-                           g);
+    return rj_parallel_for(g->dev->pool, g->turn * g->blocks * blocks_of(g->c),
+                           window_piece, g);
 }
 
-/* With everything laid out. */
+/* With everything of the round laid out. */
 static rij_status winograd_prepared(struct winograd *g)
 {
     const ptrdiff_t points = POINTS * (v_step(g) + m_step(g));
+    const int pieces = runs(g->n * g->down * g->across, g->some);
 
+    g->shares = RJ_MIN(g->turn, runs(8, pieces));
     RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
-    return rj_parallel_for(g->dev->pool,
-                           runs(g->n * g->down * g->across, g->some) * g->shares,
-                           winograd_piece, g);
+    return rj_parallel_for(g->dev->pool, pieces * g->shares, winograd_piece, g);
 }
+
+enum { ROUND = 2500000 }; /* numbers of U at a time: 10 MB, for the third-level cache */
 
 static rij_status run_winograd(struct winograd *g)
 {
-    RJ_TRY(rj_device_shared(g->dev, winograd_ready(g) * sizeof(rj_real)));
-    RJ_TRY(winograd_prepare(g, g->dev->shared));
-    return winograd_prepared(g);
+    const int most = (int)RJ_MAX(2, ROUND / (POINTS * u_step(g)));
+    const int rounds = runs(g->groups, most), each = runs(g->groups, rounds);
+
+    RJ_TRY(rj_device_shared(g->dev, winograd_ready(g, each) * sizeof(rj_real)));
+    for (g->group = 0; g->group < g->groups; g->group += each) {
+        g->turn = RJ_MIN(each, g->groups - g->group);
+        RJ_TRY(winograd_prepare(g, g->dev->shared));
+        RJ_TRY(winograd_prepared(g));
+    }
+    return RIJ_OK;
 }
