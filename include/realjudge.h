@@ -243,14 +243,16 @@ typedef struct rij_train_options {
     size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
     const char *device; /* "cpu" (default) or "ref" */
     int threads;        /* 0: one per processor; at most 256. Same bits for any number */
-    const char *precision; /* of the steps, "fp32" (default) or "bf16": the cpu may round
-                              both factors of a convolution's products to bfloat16, 8
-                              significant bits, and adds them up in float32; all else,
-                              parameters, gradients and the model file too, stays float32.
-                              In hardware where the processor can, else in software alike.
-                              A layer is then off by about 0.2 % of its numbers' size, by
-                              about 1 % where Winograd's algorithm makes it. Validation,
-                              calibration and the new model itself judge in fp32 */
+    const char *precision; /* of the steps, "fp32" (default) or "bf16": on the cpu what
+                              passes between the layers of the encoder, forwards and
+                              backwards, is stored as bfloat16, 8 significant bits, and
+                              convolutions multiply that; they add up in float32, and
+                              parameters, their gradients, heads and losses stay float32.
+                              It takes about half the memory. In hardware where the
+                              processor can, else in software alike. A layer is then off
+                              by about 0.3 % of its numbers' size, by about 1 % where
+                              Winograd's algorithm makes it. Validation, calibration and
+                              the new model itself judge in fp32 */
     uint64_t seed;         /* of every random choice; 0 is a seed like any other */
     /* data */
     const char *split;   /* which split of the manifest trains; NULL: all of it */
