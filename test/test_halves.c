@@ -33,14 +33,22 @@ static double rounded(double x)
  * ones are left out: where the processor rounds, it makes zero of them. */
 static rj_real *numbers_to_pack(size_t n, size_t first)
 {
-    static const float special[] = {
-        NAN,        1 + 0x1p-8f,
-        INFINITY,   -1 - 0x3p-8f,
-        FLT_MAX,    -INFINITY,
-        -0.0f,      -FLT_MAX,
-        FLT_MIN,    1 + 0x1.1p-8f,
-        -NAN,       -FLT_MIN,
-        0x1.fep99f, __builtin_nanf("0x3fffff")}; // all bits set
+    static const float special[] = {NAN,
+                                    1 + 0x1p-8f,
+                                    INFINITY,
+                                    -1 - 0x3p-8f,
+                                    FLT_MAX,
+                                    -INFINITY,
+                                    -0.0f,
+                                    -FLT_MAX,
+                                    FLT_MIN,
+                                    1 + 0x1.1p-8f,
+                                    -NAN,
+                                    -FLT_MIN,
+                                    0x1.fep99f,
+                                    -__builtin_nanf("0x3fffff"), // all bits set
+                                    __builtin_nanf("0x3fffff"),  // and all but the sign
+                                    __builtin_nansf("1")};       // none in its upper half
     rj_real *x = noise(n, 1);
 
     for (size_t i = 0; i < n; i++) {

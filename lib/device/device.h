@@ -115,7 +115,9 @@ enum rj_precision { RJ_FP32, RJ_BF16 };
 /* By name, "fp32" or "bf16"; RIJ_E_ARGUMENT: there is none such. */
 rij_status rj_precision_named(const char *name, enum rj_precision *precision);
 
-/* The bfloat16 nearest to x, ties to even; infinity and NaN stay what they are. */
+/* The bfloat16 nearest to x, ties to even; infinity stays, and NaN stays one, a quiet
+ * one.
+ */
 static inline float rj_bf16(float x)
 {
     union {
@@ -124,7 +126,10 @@ static inline float rj_bf16(float x)
     } u = {x};
 
     if (x == x)
-        u.bits = (u.bits + 0x7fffU + (u.bits >> 16 & 1U)) & 0xffff0000U;
+        u.bits += 0x7fffU + (u.bits >> 16 & 1U);
+    else
+        u.bits |= 0x400000U;
+    u.bits &= 0xffff0000U;
     return u.x;
 }
 

@@ -117,10 +117,12 @@ static int free_stretch(const rj_tape *tape, size_t n, int *end, size_t *room,
 /* Whether n more numbers would lie right behind the last loan. */
 static bool longer(const rj_tape *tape, size_t n)
 {
-    const rj_loan *l = tape->loan + tape->loans - 1;
+    const rj_loan *last;
 
-    return tape->loans > 0 &&
-           rj_arena_follows(&tape->arena, l->memory + l->n, n, sizeof *l->memory);
+    if (tape->loans == 0)
+        return false;
+    last = &tape->loan[tape->loans - 1];
+    return rj_arena_follows(&tape->arena, last->memory + last->n, n, sizeof(rj_real));
 }
 
 /* n numbers of a free stretch; contents undefined. If there is none, the one at the end

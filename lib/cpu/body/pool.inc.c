@@ -19,29 +19,40 @@ static int pool_rows(int height, int width)
     return runs(height, runs(height, RJ_MAX(1, POOL_SPAN / width)));
 }
 
+/* Let a pixel, number k of its window, win if it is more than the best so far, which a
+ * number that is none never is. */
+ALWAYS void challenge(const cell *from, int k, vec *top, vec *place)
+{
+    const vec v = load_cells(from);
+
+    *place = where(v > *top, fill((rj_real)k), *place);
+    *top = largest(v, *top);
+}
+
 /* The largest of the window of output (p, q), and its number r R + s there; of equals the
  * first. `whole` is the side of a window that lies within the picture, 0 for any other.
- * What is no number never wins but where it comes first. */
+ */
 ALWAYS void winner(const rj_pool2d *d, const cell *x, int p, int q, int whole, vec *top,
                    vec *place)
 {
     const int h = p * d->stride - d->pad, w = q * d->stride - d->pad;
-    const int side = whole ? whole : d->r;
-    const int r0 = whole ? 0 : RJ_MAX(0, -h), s0 = whole ? 0 : RJ_MAX(0, -w);
-    const int r1 = whole ? whole : RJ_MIN(side, d->h - h);
-    const int s1 = whole ? whole : RJ_MIN(side, d->w - w);
-    const cell *from = x + ((ptrdiff_t)h * d->w + w) * BLOCK;
+    const int r0 = RJ_MAX(0, -h), s0 = RJ_MAX(0, -w);
+    const ptrdiff_t row = (ptrdiff_t)d->w * BLOCK;
+    const cell *from = x + h * row + (ptrdiff_t)w * BLOCK;
 
-    *top = load_cells(from + ((ptrdiff_t)r0 * d->w + s0) * BLOCK);
-    *place = fill((rj_real)(r0 * side + s0));
-    EACH (r, r1)
-        EACH (s, s1) {
-            if (r < r0 || s < s0)
-                continue;
-            const vec v = load_cells(from + ((ptrdiff_t)r * d->w + s) * BLOCK);
-            *place = where(v > *top, fill((rj_real)(r * side + s)), *place);
-            *top = largest(v, *top);
-        }
+    if (whole) {
+        *top = load_cells(from);
+        *place = fill(0);
+        EACH (r, whole)
+            EACH (s, whole)
+                challenge(from + r * row + s * BLOCK, r * whole + s, top, place);
+        return;
+    }
+    *top = load_cells(from + r0 * row + s0 * BLOCK);
+    *place = fill((rj_real)(r0 * d->r + s0));
+    for (int r = r0; r < RJ_MIN(d->r, d->h - h); r++)
+        for (int s = s0; s < RJ_MIN(d->r, d->w - w); s++)
+            challenge(from + r * row + s * BLOCK, r * d->r + s, top, place);
 }
 
 /* Outputs q0 .. q1 - 1 of row p. */

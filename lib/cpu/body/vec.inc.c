@@ -76,14 +76,16 @@ ALWAYS vec largest(vec a, vec b)
     return load(x);
 }
 
-/* Each lane rounded to bfloat16; NaN stays NaN. */
+/* Each lane rounded to bfloat16, as rj_bf16() does it. */
 ALWAYS vec rounded(vec v)
 {
     rj_real part[LANES];
 
     if (sizeof(rj_real) == sizeof(float)) {
-        const mask bits = (mask)v;
-        return where(v == v, (vec)((bits + 0x7fff + (bits >> 16 & 1)) & ~0xffff), v);
+        typedef uint32_t lanes __attribute__((vector_size(VEC_BYTES)));
+        const lanes bits = (lanes)v, quiet = bits | 0x400000U;
+        const lanes near = bits + 0x7fffU + (bits >> 16 & 1U);
+        return where(v == v, (vec)(near & 0xffff0000U), (vec)(quiet & 0xffff0000U));
     }
     store(part, v);
     for (int k = 0; k < LANES; k++)
