@@ -71,6 +71,16 @@ rij_status bench_train_step(void *job);
 /* Logits of the batch in evaluation mode; checked to be finite. `job` is a bench_net. */
 rij_status bench_predict_step(void *job);
 
+/* ---- bench_files.c: photographs in a temporary folder ------------------------------ */
+
+enum { BENCH_PHOTOGRAPH_W = 1600, BENCH_PHOTOGRAPH_H = 1200 };
+
+/* In TMPDIR; made by the first call. It goes when the program ends, by exit() too, with
+ * all that is in it. */
+const char *bench_files_folder(void);
+/* Write n JPEG files, BELOW/00.jpg and so on, into it. Returns the bytes of one. */
+size_t bench_files_photographs(const char *below, int n);
+
 /* ---- bench_peak.c ------------------------------------------------------------------ */
 
 /* Most float operations a second, two a multiply-add, that this many threads of the pool
