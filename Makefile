@@ -53,7 +53,7 @@ SO  := $(B)/librealjudge.so.$(VERSION)
 EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch] bench/*.[ch]))
 TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
-BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode)
+BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input)
 BENCHOBJ := $(addprefix $(B)/bench/,bench.o bench_net.o bench_peak.o bench_files.o)
 KERNELOBJ := $(B)/bench/bench_stream.o
 
@@ -132,6 +132,8 @@ bench: lib $(BENCHES) ## how fast kernels, training, prediction, decoding are; Q
 	@for net in '--net small' '--net resnet18 --front raw'; do \
 	    $(B)/bench/bench_train $$net --steps 5 && $(B)/bench/bench_predict $$net || exit 1; done
 	@$(B)/bench/bench_decode
+	@for p in fp32 bf16; do for pictures in '' --no-cache; do \
+	    $(B)/bench/bench_input --precision $$p $$pictures $(if $(QUICK),--steps 5) || exit 1; done; done
 bench-peers: ## PyTorch and ONNX Runtime at the same work; QUICK=1, ROUNDS=n
 	@CC='$(CC)' PKG='$(PKG)' .ci/setup bench
 	@$(MAKE) --no-print-directory run-bench-peers

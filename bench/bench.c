@@ -21,6 +21,7 @@ static const struct option flags[] = {{"net", required_argument, NULL, 'n'},
                                       {"profile", no_argument, NULL, 'P'},
                                       {"serve", no_argument, NULL, 'S'},
                                       {"quick", no_argument, NULL, 'q'},
+                                      {"no-cache", no_argument, NULL, 'N'},
                                       {"cpu-time", no_argument, NULL, 'C'},
                                       {"help", no_argument, NULL, 'h'},
                                       {0}};
@@ -39,6 +40,7 @@ static void usage(const char *what, FILE *to)
             "  --algorithm NAME  of convolutions: auto, direct, winograd\n"
             "  --profile         where the time goes, by op and shape\n"
             "  --quick           fewer and smaller cases\n"
+            "  --no-cache        files are decoded again for every batch\n"
             "  --cpu-time        one thread, timed by the processor's clock\n"
             "  --serve           answer a driver's lines on standard input\n"
             "A program reads the flags that mean something to it.\n",
@@ -115,6 +117,9 @@ static void take(bench_options *o, int flag, const char *what)
         break;
     case 'q':
         o->quick = true;
+        break;
+    case 'N':
+        o->no_cache = true;
         break;
     case 'C':
         cpu_time = true;

@@ -12,7 +12,7 @@ enum { BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_UNAVAILABLE = 3 }; /* exit statu
 typedef struct bench_options {
     rj_net_config net;
     int crop, batch, steps, threads;
-    bool bf16, profile, serve, quick;
+    bool bf16, profile, serve, quick, no_cache;
     enum rj_algorithm algorithm; /* of convolutions */
 } bench_options;
 
