@@ -269,6 +269,16 @@ static const one squares[] = {
      "gg-",
      PAR(rj_conv2d_par, 1, 1),
      {PIC(3, 17, 7, 11), PLAIN(4, 19, 17, 3, 3)}},
+    {&rj_op_conv2d, // an odd number of places and of blocks
+     "three_places",
+     "gg-",
+     PAR(rj_conv2d_par, 1, 1),
+     {PIC(3, 16, 4, 4), PLAIN(4, 16, 16, 3, 3)}},
+    {&rj_op_conv2d, // weights of more than one round
+     "rounds",
+     "gg-",
+     PAR(rj_conv2d_par, 1, 1),
+     {PIC(1, 1300, 3, 3), PLAIN(4, 112, 1300, 3, 3)}},
     {&rj_op_conv2d,
      "unpadded",
      "gg-",

@@ -17,15 +17,15 @@ enum { SIX = 6, POINTS = SIX * SIX, QUAD = 4 };
 
 struct winograd {
     rj_device *dev;
-    int n, c, k;        /* pictures, channels to sum over, channels out */
-    int h, w, p, q;     /* sides of the source and of the output */
-    int pad;            /* zeros before the source */
-    bool back;          /* the gradient: windows are turned round */
-    ptrdiff_t wk, wc;   /* in the weights, from one channel to the next */
-    int down, across;   /* places of a picture */
-    int blocks, groups; /* as in a plan */
-    int group, turn;    /* the first group of a round, and how many it has */
-    int some, shares;   /* places of a piece; pieces that share them */
+    int n, c, k;         /* pictures, channels to sum over, channels out */
+    int h, w, p, q;      /* sides of the source and of the output */
+    int pad;             /* zeros before the source */
+    bool back;           /* the gradient: windows are turned round */
+    ptrdiff_t wk, wc;    /* in the weights, from one channel to the next */
+    int down, across;    /* places of a picture */
+    int blocks, groups;  /* as in a plan */
+    int group, in_round; /* the first group of a round, and how many it has */
+    int some, shares;    /* places of a piece; pieces that share them */
     const cell *x;
     const rj_real *weight, *bias;
     cell *y;
@@ -184,7 +184,7 @@ static void place_from_points(const struct winograd *g, const rj_real *m, ptrdif
  * into the same few sets of the cache. */
 static ptrdiff_t v_step(const struct winograd *g)
 {
-    return ((ptrdiff_t)blocks_of(g->c) * g->some * BUNDLE / BLOCK * BLOCK) | BLOCK;
+    return ((ptrdiff_t)runs(blocks_of(g->c) * g->some * BUNDLE, BLOCK) * BLOCK) | BLOCK;
 }
 
 static ptrdiff_t m_step(const struct winograd *g)
@@ -330,8 +330,8 @@ static rij_status winograd_piece(void *job, int index, int worker)
     rj_real *v = g->dev->scratch[worker], *m = v + POINTS * v_step(g);
 
     places_to_points(g, p, some, v);
-    for (int group = g->group + share * g->turn / g->shares;
-         group < g->group + (share + 1) * g->turn / g->shares; group++) {
+    for (int group = g->group + share * g->in_round / g->shares;
+         group < g->group + (share + 1) * g->in_round / g->shares; group++) {
         points_product(g, group, some, v, m);
         points_to_places(g, group, p, some, m);
     }
@@ -366,7 +366,7 @@ static struct winograd winograd_new(rj_device *dev, const rj_conv *d, bool back)
     g.down = runs(g.p, QUAD);
     g.across = runs(g.q, QUAD);
     g.blocks = best_blocks(blocks_of(g.k), 84);
-    g.groups = g.turn = blocks_of(g.k) / g.blocks;
+    g.groups = g.in_round = blocks_of(g.k) / g.blocks;
     winograd_pieces(&g);
     return g;
 }
@@ -415,7 +415,7 @@ static rij_status winograd_prepare(struct winograd *g, rj_real *ready)
     g->packed = ready + k;
     for (int i = 0; i < k; i++)
         g->start[i] = g->bias && i < g->k ? g->bias[i] : 0;
-    return rj_parallel_for(g->dev->pool, g->turn * g->blocks * blocks_of(g->c),
+    return rj_parallel_for(g->dev->pool, g->in_round * g->blocks * blocks_of(g->c),
                            window_piece, g);
 }
 
@@ -425,7 +425,7 @@ static rij_status winograd_prepared(struct winograd *g)
     const ptrdiff_t points = POINTS * (v_step(g) + m_step(g));
     const int pieces = runs(g->n * g->down * g->across, g->some);
 
-    g->shares = RJ_MIN(g->turn, runs(8, pieces));
+    g->shares = RJ_MIN(g->in_round, runs(8, pieces));
     RJ_TRY(rj_device_scratch(g->dev, (size_t)points * sizeof(rj_real)));
     return rj_parallel_for(g->dev->pool, pieces * g->shares, winograd_piece, g);
 }
@@ -439,7 +439,7 @@ static rij_status run_winograd(struct winograd *g)
 
     RJ_TRY(rj_device_shared(g->dev, winograd_ready(g, each) * sizeof(rj_real)));
     for (g->group = 0; g->group < g->groups; g->group += each) {
-        g->turn = RJ_MIN(each, g->groups - g->group);
+        g->in_round = RJ_MIN(each, g->groups - g->group);
         RJ_TRY(winograd_prepare(g, g->dev->shared));
         RJ_TRY(winograd_prepared(g));
     }
