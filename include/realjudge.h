@@ -248,7 +248,7 @@ typedef struct rij_train_options {
                               backwards, is stored as bfloat16, 8 significant bits, and
                               convolutions multiply that; they add up in float32, and
                               parameters, their gradients, heads and losses stay float32.
-                              It takes about half the memory. In hardware where the
+                              What passes takes half the memory. In hardware where the
                               processor can, else in software alike. A layer is then off
                               by about 0.3 % of its numbers' size, by about 1 % where
                               Winograd's algorithm makes it. Validation, calibration and

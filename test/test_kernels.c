@@ -256,27 +256,40 @@ START_TEST(what_is_no_number_passes_the_relu_and_so_does_its_gradient)
 }
 END_TEST
 
-START_TEST(a_window_of_no_numbers_has_no_largest)
+/* Of 5 x 5 numbers all are none, or only that in the middle; nine windows have it. */
+static void check_none(const one *c, const char *device, bool all)
 {
-    const one c = {&rj_op_maxpool2d,
-                   "none",
-                   "g-----",
-                   PAR(rj_maxpool2d_par, 3, 2, 1),
-                   {PIC(1, 1, 5, 5)}};
+    rj_real x[25], *y;
+    run r;
+
+    for (int i = 0; i < 25; i++)
+        x[i] = all || i == 12 ? NAN : (rj_real)i;
+    run_open(&r, c, device, 1);
+    set_values(&r, r.in[0], x);
+    run_forward(&r);
+    y = values_of(&r, r.out);
+    for (int i = 0; i < 9; i++)
+        ck_assert_msg(isnan(y[i]), "%s: y[%d] is %g", device, i, (double)y[i]);
+    rj_free(y);
+    run_close(&r);
+}
+
+START_TEST(what_is_no_number_wins_its_window)
+{
+    const one edges = {&rj_op_maxpool2d,
+                       "edges",
+                       "g-----",
+                       PAR(rj_maxpool2d_par, 3, 2, 1),
+                       {PIC(1, 1, 5, 5)}};
+    const one inside = {&rj_op_maxpool2d,
+                        "inside",
+                        "g-----",
+                        PAR(rj_maxpool2d_par, 3, 1, 0),
+                        {PIC(1, 1, 5, 5)}};
 
     for (int k = 0; k < RJ_COUNT(devices); k++) {
-        rj_real x[25], *y;
-        run r;
-        for (int i = 0; i < 25; i++)
-            x[i] = NAN;
-        run_open(&r, &c, devices[k], 1);
-        set_values(&r, r.in[0], x);
-        run_forward(&r);
-        y = values_of(&r, r.out);
-        for (int i = 0; i < 9; i++)
-            ck_assert_msg(isnan(y[i]), "%s: y[%d] is %g", devices[k], i, (double)y[i]);
-        rj_free(y);
-        run_close(&r);
+        check_none(&edges, devices[k], true);
+        check_none(&inside, devices[k], false);
     }
 }
 END_TEST
@@ -465,7 +478,7 @@ SUITE(kernels, 60, ops_and_gradients_are_those_of_pytorch,
       laplace_reflects_without_repeating_the_edge,
       among_equal_numbers_the_first_wins_the_window,
       what_is_no_number_passes_the_relu_and_so_does_its_gradient,
-      a_window_of_no_numbers_has_no_largest,
+      what_is_no_number_wins_its_window,
       pictures_are_stored_in_blocks_of_channels_with_zeros_behind,
       optimisers_of_the_cpu_step_as_the_reference_does,
       running_statistics_follow_the_batch_alike_on_both_devices,

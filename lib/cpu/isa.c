@@ -44,6 +44,11 @@ static const rj_fast *pictures(const rj_device *dev)
     return dev->precision == RJ_BF16 ? dev->isa->halves : dev->isa->numbers;
 }
 
+static const rj_fast *table_of(const rj_device *dev, bool picture)
+{
+    return picture ? pictures(dev) : dev->isa->numbers;
+}
+
 rij_status rj_cpu_pack(rj_device *dev, const rj_picture *d, const rj_real *planar,
                        rj_real *y)
 {
@@ -66,13 +71,13 @@ rij_status rj_cpu_add(rj_device *dev, bool picture, size_t n, double a, const rj
 rij_status rj_cpu_axpy(rj_device *dev, bool picture, size_t n, double a, const rj_real *x,
                        rj_real *y)
 {
-    return (picture ? pictures(dev) : dev->isa->numbers)->axpy(dev, picture, n, a, x, y);
+    return table_of(dev, picture)->axpy(dev, picture, n, a, x, y);
 }
 
 rij_status rj_cpu_relu(rj_device *dev, bool picture, size_t n, const rj_real *x,
                        rj_real *y)
 {
-    return (picture ? pictures(dev) : dev->isa->numbers)->relu(dev, picture, n, x, y);
+    return table_of(dev, picture)->relu(dev, picture, n, x, y);
 }
 
 rij_status rj_cpu_relu_grad(rj_device *dev, bool picture, size_t n, const rj_real *y,

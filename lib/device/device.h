@@ -107,10 +107,11 @@ typedef struct rj_kernels {
 
 extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
 
-/* What pictures hold, and what convolutions multiply; all sums are in rj_real. RJ_BF16:
- * on the cpu numbers of a picture are bfloat16, which has 8 significant bits, rounded to
- * the nearest as they are stored, and so are both factors of a convolution; parameters
- * and rows stay rj_real. ref knows no bfloat16. */
+/* What pictures hold, and what convolutions multiply; sums within a kernel are of
+ * rj_real, and what is added to a picture that is stored already is rounded each time.
+ * RJ_BF16: on the cpu numbers of a picture are bfloat16, which has 8 significant bits,
+ * rounded to the nearest as they are stored, and so are both factors of a convolution;
+ * parameters and rows stay rj_real. ref knows no bfloat16. */
 enum rj_precision { RJ_FP32, RJ_BF16 };
 /* By name, "fp32" or "bf16"; RIJ_E_ARGUMENT: there is none such. */
 rij_status rj_precision_named(const char *name, enum rj_precision *precision);

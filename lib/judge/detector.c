@@ -150,8 +150,8 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
     rj_tensor *loss[3];
     double value[4] = {0};
 
+    rj_tape_reset(&t->tape); // which was lent the batch before
     RJ_TRY(rj_batcher_next(batcher, &batch));
-    rj_tape_reset(&t->tape);
     RJ_TRY(forward(t, batch, loss));
     for (int i = 0; i < 3; i++)
         if (loss[i])
@@ -186,6 +186,7 @@ rij_status rj_train_detector(rj_trainer *t)
     rj_trainer_phase(t, "stage 2", t->o.steps2);
     for (int64_t i = 0; i < t->o.steps2 && status == RIJ_OK && !w.stop; i++)
         status = train_step(t, batcher, &optimiser, i, &w);
+    rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);
     return status;
 }

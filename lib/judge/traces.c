@@ -166,8 +166,8 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
     struct step s = {0};
     double loss[4] = {0};
 
+    rj_tape_reset(&t->tape); // which was lent the batch before
     RJ_TRY(rj_batcher_next(batcher, &batch));
-    rj_tape_reset(&t->tape);
     RJ_TRY(forward(t, batch, broken, &s));
     for (int i = 0; i < 4; i++)
         if (s.loss[i])
@@ -260,6 +260,7 @@ rij_status rj_train_traces(rj_trainer *t)
         status = train_step(t, batcher, broken, i);
     if (status == RIJ_OK)
         status = freeze(t);
+    rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);
     RJ_TRY(status);
     if (t->o.traces < 1)
@@ -267,6 +268,7 @@ rij_status rj_train_traces(rj_trainer *t)
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, 0,
                           t->o.seed + 1, rj_trainer_workers(t), &batcher));
     status = find_traces(t, batcher);
+    rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);
     return status;
 }

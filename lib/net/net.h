@@ -113,7 +113,7 @@ typedef struct rj_encoder {
 rij_status rj_net_config_check(const rj_net_config *config);
 rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *config,
                           rj_encoder *out);
-/* images (N,3,S,S) picture -> h (N,m) */
+/* images (N,3,S,S), plain or a picture -> h (N,m) */
 rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
                           rj_tensor *images, bool train, rj_tensor **h);
 
@@ -128,7 +128,7 @@ void rj_net_free(rj_net *net);
 rj_params *rj_net_params(rj_net *net);
 const rj_net_config *rj_net_config_of(const rj_net *net);
 int rj_net_features(const rj_net *net); /* m, width of h */
-/* images (N,3,S,S) picture -> h (N,m); train: batch norm by the batch. */
+/* images (N,3,S,S), plain or a picture -> h (N,m); train: batch norm by the batch. */
 rij_status rj_net_encode(rj_net *net, rj_tape *tape, rj_tensor *images, bool train,
                          rj_tensor **h);
 /* ready.c: E of these parameters as they are now, for pictures of one size, in the

@@ -4,9 +4,10 @@
  *     u[n][c][h][w] = relu(gamma[c] (x - mean[c]) inv[c] + beta[c])
  *     y[n][c][p][q] = max_rs u[n][c][p stride + r - pad][q stride + s - pad]
  *
- * x (N,C,H,W) picture; gamma, beta, run_mean, run_var (C) -> y (N,C,P,Q). Statistics are
- * batchnorm's, windows maxpool2d's; what is no number stays none. Gradient: g[n][c][h][w]
- * is the sum of dy over the windows that (h,w) won with more than 0, then batchnorm's:
+ * (Ioffe and Szegedy 2015; He et al. 2016.) x (N,C,H,W) picture; gamma, beta, run_mean,
+ * run_var (C) -> y (N,C,P,Q). Statistics are batchnorm's, windows maxpool2d's; what is no
+ * number stays none. Gradient: g[n][c][h][w] is the sum of dy over the windows that (h,w)
+ * won with more than 0, then batchnorm's:
  *
  *     dgamma = sum g z,   dbeta = sum g,   z = (x - mean) inv
  *     training: dx = gamma inv (g - dbeta / M - z dgamma / M), M = N H W
@@ -35,12 +36,12 @@ static rj_real winner(const rj_pool2d *w, const rj_real *x, rj_real mean, rj_rea
             if (i < 0 || i >= w->h || j < 0 || j >= w->w)
                 continue;
             const rj_real v = (x[i * w->w + j] - mean) * by + beta;
-            if (*at == -2 || v > top) {
+            if (*at == -2 || (!isnan(top) && (v > top || isnan(v)))) {
                 top = v;
                 *at = (rj_real)(r * w->r + s);
             }
         }
-    if (top > 0 || top != top)
+    if (top > 0 || isnan(top))
         return top;
     *at = -1;
     return 0;
@@ -65,36 +66,48 @@ rij_status rj_ref_bn_maxpool2d(rj_device *dev, const rj_bn *d, const rj_pool2d *
     return RIJ_OK;
 }
 
-/* Where output (p, q) of the k-th plane sends its gradient in x, or -1: nowhere. */
-static ptrdiff_t winner_at(const rj_pool2d *w, const rj_real *at, size_t k, int p, int q)
+/* What reaches pixel (h, v) of the k-th plane: dy of the windows it won. */
+static double arriving(const rj_pool2d *w, const rj_real *at, const rj_real *dy, size_t k,
+                       int h, int v)
 {
-    const int i = (int)at[(k * (size_t)w->p + (size_t)p) * (size_t)w->q + (size_t)q];
-    const int h = p * w->stride - w->pad + i / w->r;
-    const int v = q * w->stride - w->pad + i % w->r;
+    double sum = 0;
 
-    return i < 0 ? -1 : (ptrdiff_t)k * w->h * w->w + (ptrdiff_t)h * w->w + v;
+    for (int r = 0; r < w->r; r++)
+        for (int s = 0; s < w->r; s++) {
+            const int p = h + w->pad - r, q = v + w->pad - s;
+            if (p < 0 || q < 0 || p % w->stride || q % w->stride ||
+                p / w->stride >= w->p || q / w->stride >= w->q)
+                continue;
+            const size_t i = (k * (size_t)w->p + (size_t)(p / w->stride)) * (size_t)w->q +
+                             (size_t)(q / w->stride);
+            if ((int)at[i] == r * w->r + s)
+                sum += (double)dy[i];
+        }
+    return sum;
 }
 
-/* The gradient without what training takes off, and its sums over one channel. */
-static void scatter(const rj_bn *d, const rj_pool2d *w, int c, const rj_real *x,
-                    const rj_real *mean, const rj_real *inv, const rj_real *at,
-                    const rj_real *dy, double scale, rj_real *dx, double *sum,
-                    double *along)
+/* One channel: its sums if dx is NULL, else dx, which may lie where x does. */
+static void channel_grad(const rj_bn *d, const rj_pool2d *w, int c, const rj_real *x,
+                         double mean, double inv, double gamma, const rj_real *at,
+                         const rj_real *dy, rj_real *dx, double *sum, double *along)
 {
+    const double m = (double)d->n * (double)d->h * (double)d->w;
+
     for (int n = 0; n < d->n; n++)
-        for (int p = 0; p < w->p; p++)
-            for (int q = 0; q < w->q; q++) {
-                const size_t k = (size_t)n * (size_t)d->c + (size_t)c;
-                const ptrdiff_t i = winner_at(w, at, k, p, q);
-                const double g =
-                    (double)dy[(k * (size_t)w->p + (size_t)p) * (size_t)w->q + (size_t)q];
-                if (i < 0)
-                    continue;
+        for (int i = 0; i < d->h * d->w; i++) {
+            const size_t here = plane_at(d, n, c) + (size_t)i;
+            const size_t k = (size_t)n * (size_t)d->c + (size_t)c;
+            const double g = arriving(w, at, dy, k, i / d->w, i % d->w);
+            const double z = ((double)x[here] - mean) * inv;
+            if (dx) {
+                const double lost = d->train ? (*sum + z * *along) / m : 0;
+                dx[here] =
+                    (d->fresh_dx ? 0 : dx[here]) + (rj_real)(gamma * inv * (g - lost));
+            } else {
                 *sum += g;
-                *along += g * (double)((x[i] - mean[c]) * inv[c]);
-                if (dx)
-                    dx[i] += (rj_real)(scale * g);
+                *along += g * z;
             }
+        }
 }
 
 rij_status rj_ref_bn_maxpool2d_grad(rj_device *dev, const rj_bn *d, const rj_pool2d *pool,
@@ -103,26 +116,18 @@ rij_status rj_ref_bn_maxpool2d_grad(rj_device *dev, const rj_bn *d, const rj_poo
                                     const rj_real *at, const rj_real *dy, rj_real *dx,
                                     rj_real *dgamma, rj_real *dbeta)
 {
-    const size_t plane = (size_t)d->h * (size_t)d->w;
-    const double m = (double)d->n * (double)plane;
-
     (void)dev;
     for (int c = 0; c < d->c; c++) {
-        const double scale = (double)gamma[c] * (double)inv[c];
         double sum = 0, along = 0;
-        for (int n = 0; dx && d->fresh_dx && n < d->n; n++)
-            for (size_t i = 0; i < plane; i++)
-                dx[plane_at(d, n, c) + i] = 0;
-        scatter(d, pool, c, x, mean, inv, at, dy, scale, dx, &sum, &along);
+        channel_grad(d, pool, c, x, (double)mean[c], (double)inv[c], (double)gamma[c], at,
+                     dy, NULL, &sum, &along);
         if (dgamma)
             dgamma[c] += (rj_real)along;
         if (dbeta)
             dbeta[c] += (rj_real)sum;
-        for (int n = 0; dx && d->train && n < d->n; n++)
-            for (size_t i = plane_at(d, n, c); i < plane_at(d, n, c) + plane; i++)
-                dx[i] -=
-                    (rj_real)(scale *
-                              (sum + (double)((x[i] - mean[c]) * inv[c]) * along) / m);
+        if (dx)
+            channel_grad(d, pool, c, x, (double)mean[c], (double)inv[c], (double)gamma[c],
+                         at, dy, dx, &sum, &along);
     }
     return RIJ_OK;
 }
@@ -139,7 +144,6 @@ static rj_bn dims(const rj_call *call)
                    .train = par->train,
                    .eps = par->eps,
                    .momentum = par->momentum,
-                   .relu = true,
                    .fresh_dx = call->fresh & 1};
 }
 
@@ -214,6 +218,7 @@ static rij_status backward(const rj_call *call)
 const rj_op rj_op_bn_maxpool2d = {.name = "bn_maxpool2d",
                                   .inputs = 5,
                                   .writes = 1,
+                                  .over_input = true,
                                   .par_bytes = sizeof(rj_bn_maxpool2d_par),
                                   .shape = shape,
                                   .forward = forward,

@@ -4,9 +4,11 @@
  *
  * x (N,C,H,W) picture -> y (N,C,P,Q), P = (H + 2 pad - r) / stride + 1 rounded down;
  * places outside the picture never win. Gradient: dy goes to the winner, the first in
- * reading order where several are equal. Saved for backward: the winner's number r R + s
- * in its window, R its side, for each output: a picture like y. */
+ * reading order where several are equal; what is no number wins. Saved for backward: the
+ * winner's number r R + s in its window, R its side, for each output: a picture like y.
+ */
 #include "op/op.h"
+#include <math.h>
 
 /* The number of the winner of a window, and its place in the plane. */
 static int winner(const rj_pool2d *d, const rj_real *x, int p, int q, int *place)
@@ -18,7 +20,8 @@ static int winner(const rj_pool2d *d, const rj_real *x, int p, int q, int *place
             const int h = p * d->stride + r - d->pad, w = q * d->stride + s - d->pad;
             if (h < 0 || h >= d->h || w < 0 || w >= d->w)
                 continue;
-            if (best < 0 || x[h * d->w + w] > x[best]) {
+            const rj_real v = x[h * d->w + w];
+            if (best < 0 || (!isnan(x[best]) && (v > x[best] || isnan(v)))) {
                 best = h * d->w + w;
                 number = r * d->r + s;
             }

@@ -8,9 +8,11 @@
  *              hl = (a - b + c - d) / 2, channels C..2C-1
  *              hh = (a - b - c + d) / 2, channels 2C..3C-1
  *
- * x, y pictures. Borders are reflected without repeating the edge. All but the median are
- * linear, so the gradient goes back by the same weights; the median's goes to the first
- * pixel in reading order that equals it. Saved for backward: nothing.
+ * x, y pictures; x may also be plain, images as the host has them, of at most 5
+ * channels: then it has no gradient. Borders are reflected without repeating the edge.
+ * All but the median are linear, so the gradient goes back by the same weights; the
+ * median's goes to the first pixel in reading order that equals it. Saved for backward:
+ * nothing.
  *
  * Sources: FerretNet 2025 (median), Tan et al. 2024 (NPR), Haar 1910. */
 #include "op/op.h"

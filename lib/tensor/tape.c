@@ -23,7 +23,7 @@ static rij_status take_inputs(rj_call *c, rj_tensor *const in[], bool *wanted)
 rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
                     rj_tensor *const in[], rj_tensor **out)
 {
-    rj_call c = {.op = op, .dev = tape->dev};
+    rj_call c = {.op = op, .dev = tape->dev, .precision = tape->dev->precision};
     size_t saved = 0;
     rj_shape shape;
     bool wanted;
@@ -39,6 +39,7 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
     RJ_TRY((op->from_zero ? rj_tensor_new : rj_tensor_new_raw)(tape->dev, &tape->arena,
                                                                &shape, false, &c.out));
     c.out->learns = wanted;
+    c.out->passing = op->passing;
     c.saved = saved ? rj_arena_take_raw(&tape->arena, saved, sizeof *c.saved) : NULL;
     RJ_REQUIRE(c.saved || !saved, RIJ_E_MEMORY, "%s: no memory for %zu numbers", op->name,
                saved);
@@ -47,6 +48,9 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
         RJ_TRY(
             rj_grow((void **)&tape->call, &tape->room, tape->n + 1, sizeof *tape->call));
         tape->call[tape->n++] = c;
+        for (int i = 0; i < op->inputs; i++)
+            if (c.in[i] && c.in[i]->passing)
+                c.in[i]->uses++;
     }
     *out = c.out;
     return RIJ_OK;
@@ -149,10 +153,10 @@ void rj_backward_end(rj_tape *tape, rj_tensor *output)
 {
     rj_loan *l = loan_of(tape, output);
 
-    if (l) {
+    if (l)
         l->out = false;
+    if (l || output->g == output->x)
         output->g = NULL;
-    }
 }
 
 /* Gradients of the inputs of a call that have none yet. */
@@ -167,9 +171,9 @@ static rij_status borrow_inputs(rj_tape *tape, rj_call *c)
             continue;
         for (int j = i + 1; j < c->op->inputs; j++)
             twice = twice || c->in[j] == t;
-        if (i == 0 && c->op->in_place && !twice && loan_of(tape, c->out) &&
-            rj_storage(tape->dev, &t->shape) == rj_storage(tape->dev, &c->out->shape)) {
-            t->g = c->out->g;
+        // nobody reads these values after this call
+        if (i == 0 && c->op->over_input && t->passing && t->uses == 1) {
+            t->g = t->x;
             c->fresh |= 1;
             continue;
         }
@@ -195,12 +199,11 @@ rij_status rj_backward_call(rj_tape *tape, int i)
 
     if (!c->out->g)
         return RIJ_OK; // the loss does not depend on it
+    RJ_REQUIRE(c->precision == c->dev->precision, RIJ_E_ARGUMENT,
+               "backward: the device's precision has changed since %s", c->op->name);
     RJ_TRY(borrow_inputs(tape, c));
     RJ_TRY(c->op->backward(c));
-    if (c->in[0]->g == c->out->g)
-        c->out->g = NULL; // its memory went on to the input
-    else
-        rj_backward_end(tape, c->out);
+    rj_backward_end(tape, c->out);
     return RIJ_OK;
 }
 

@@ -15,10 +15,12 @@ typedef struct rj_shape {
 
 typedef struct rj_tensor {
     rj_shape shape;
-    rj_real *x;  /* values, in device memory */
-    rj_real *g;  /* gradient of the loss by x. An op's output has one only from its first
-                    use in rj_backward() until its own op has passed it on */
-    bool learns; /* a gradient is wanted */
+    rj_real *x;   /* values, in device memory */
+    rj_real *g;   /* gradient of the loss by x. An op's output has one only from its first
+                     use in rj_backward() until its own op has passed it on */
+    bool learns;  /* a gradient is wanted */
+    bool passing; /* an op's output that its own op does not read in backward */
+    int uses;     /* of one that is passing, as an input of calls */
 } rj_tensor;
 
 /* One use of an op. The tape owns it; an op only reads it. */
@@ -29,8 +31,9 @@ typedef struct rj_call {
     rj_tensor *out;
     rj_real *saved;  /* what forward keeps for backward; at first whatever lay there */
     const void *par; /* the tape's copy of the op's parameters */
-    unsigned fresh;  /* in backward, bit i: in[i]->g holds nothing yet and is to be
-                        written, not added to; see struct rj_op */
+    enum rj_precision precision; /* of the device when it ran */
+    unsigned fresh; /* in backward, bit i: in[i]->g holds nothing yet and is to be
+                       written, not added to; see struct rj_op */
 } rj_call;
 
 /* What an op is. All three functions may fail; none may allocate. */
@@ -40,9 +43,10 @@ typedef struct rj_op {
     unsigned optional; /* bit i: in[i] may be NULL */
     bool from_zero;    /* forward adds to its output, which is zero then; else it writes
                           all of it, lanes past C too, whatever lay there */
-    unsigned writes; /* bit i: backward writes in[i]'s gradient, all of it, where that is
-                        fresh; the others' are zero then */
-    bool in_place;   /* backward may write in[0]'s fresh gradient where the output's is */
+    unsigned writes;  /* bit i: backward writes in[i]'s gradient, all of it, where that is
+                         fresh; the others' are zero then */
+    bool over_input;  /* backward may write in[0]'s fresh gradient where its values are */
+    bool passing;     /* backward does not read the output */
     size_t par_bytes; /* size of its parameters; 0: none */
     rij_status (*shape)(const rj_call *c, rj_shape *out, size_t *saved);
     rij_status (*forward)(const rj_call *c);

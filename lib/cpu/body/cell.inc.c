@@ -8,7 +8,7 @@
  * of a pixel are BUNDLE numbers for the tiles: 16, or 8 pairs. */
 #if defined(RJ_HALF)
 enum { HALF = 1 };
-typedef uint16_t cell;
+typedef uint16_t cell __attribute__((may_alias)); /* tiles read pairs of them */
 #else
 enum { HALF = 0 };
 typedef rj_real cell;

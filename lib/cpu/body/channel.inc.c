@@ -35,7 +35,7 @@ static int planes_of(const rj_picture *d)
     return d->n * blocks_of(d->c);
 }
 
-/* What a piece works on: `planes` runs of `pixels`, `next` numbers apart. */
+/* What a piece works on: `planes` runs of `pixels`, `next` cells apart. */
 struct stretch {
     ptrdiff_t at, next;
     int planes, pixels, block;

@@ -14,9 +14,8 @@
 enum {
     WINDOW_GROUP = 4, /* blocks of k, and of c, of a piece */
     PIXEL_GROUP = 8,  /* the same where pixels are copied for a window of one */
-    NEAR =
-        6144, /* numbers of a pair of blocks that are taken at a time: 24 KiB of float */
-    TOGETHER = 16 /* pictures taken at a time, at most */
+    NEAR = 6144,      /* numbers of a block of x and one of dy that are taken at a time */
+    TOGETHER = 16     /* pictures taken at a time, at most */
 };
 
 struct grad_w {

@@ -21,9 +21,12 @@ ALWAYS void norm_winner(const rj_pool2d *d, const struct lane *l, const cell *x,
         for (int s = s0; s < RJ_MIN(d->r, d->w - w); s++, first = false) {
             const vec v = normed(load_cells(from + ((ptrdiff_t)r * d->w + s) * BLOCK),
                                  l->mean, l->by, l->beta);
-            const vec number = fill((rj_real)(r * d->r + s));
-            *place = first ? number : where(v > *top, number, *place);
-            *top = first ? v : largest(v, *top);
+            if (first) {
+                *top = v;
+                *place = fill((rj_real)(r * d->r + s));
+            } else {
+                challenge(v, r * d->r + s, top, place);
+            }
         }
     *place = where(*top <= fill(0), fill(-1), *place);
     *top = where(*top <= fill(0), fill(0), *top);

@@ -218,15 +218,15 @@ static void cells_of(const rj_real *from, int n, cell *to)
         to[i] = cell_of(from[i]);
 }
 
-enum { LINE = 256 }; /* host numbers that are rounded at a time */
+enum { AT_ONCE = 256 }; /* host numbers that are rounded at a time */
 
-/* Pixels of one channel, from a line of host numbers or, where that is NULL, zeros, to
- * every pitch-th number of `out`, or to the lower half of it. */
+/* In pairs: pixels of one channel, from a line of host numbers or, where that is NULL,
+ * zeros, to the half of every pitch-th number that begins at `out`. */
 static void gather_channel(const struct plan *g, const rj_real *line, int n, cell *out)
 {
-    const int step = g->x.step, most = RJ_MAX(1, LINE / step), pair = PAIRS ? 2 : 1;
-    const ptrdiff_t pitch = (ptrdiff_t)pair * g->pitch;
-    cell part[LINE] = {0};
+    const int step = g->x.step, most = RJ_MAX(1, AT_ONCE / step);
+    const ptrdiff_t pitch = (ptrdiff_t)2 * g->pitch;
+    cell part[AT_ONCE] = {0};
 
     for (int j = 0; j < n; j += most) {
         const int some = RJ_MIN(most, n - j);
@@ -234,9 +234,9 @@ static void gather_channel(const struct plan *g, const rj_real *line, int n, cel
             cells_of(line + (ptrdiff_t)j * step, (some - 1) * step + 1, part);
         for (int i = 0; i < some; i++, out += pitch) {
             *out = part[i * step];
-            if (PAIRS && g->pixels && i + j > 0)
+            if (g->pixels && i + j > 0)
                 out[1 - pitch] = *out;
-            if (PAIRS && g->pixels)
+            if (g->pixels)
                 out[1] = 0;
         }
     }

@@ -19,14 +19,14 @@ static int pool_rows(int height, int width)
     return runs(height, runs(height, RJ_MAX(1, POOL_SPAN / width)));
 }
 
-/* Let a pixel, number k of its window, win if it is more than the best so far, which a
- * number that is none never is. */
-ALWAYS void challenge(const cell *from, int k, vec *top, vec *place)
+/* Let v, number k of its window, win if it is more than the best so far, or no number
+ * where that is one. */
+ALWAYS void challenge(vec v, int k, vec *top, vec *place)
 {
-    const vec v = load_cells(from);
+    const mask wins = (v > *top) | ((v != v) & (*top == *top));
 
-    *place = where(v > *top, fill((rj_real)k), *place);
-    *top = largest(v, *top);
+    *place = where(wins, fill((rj_real)k), *place);
+    *top = where(wins, v, *top);
 }
 
 /* The largest of the window of output (p, q), and its number r R + s there; of equals the
@@ -45,14 +45,15 @@ ALWAYS void winner(const rj_pool2d *d, const cell *x, int p, int q, int whole, v
         *place = fill(0);
         EACH (r, whole)
             EACH (s, whole)
-                challenge(from + r * row + s * BLOCK, r * whole + s, top, place);
+                challenge(load_cells(from + r * row + s * BLOCK), r * whole + s, top,
+                          place);
         return;
     }
     *top = load_cells(from + r0 * row + s0 * BLOCK);
     *place = fill((rj_real)(r0 * d->r + s0));
     for (int r = r0; r < RJ_MIN(d->r, d->h - h); r++)
         for (int s = s0; s < RJ_MIN(d->r, d->w - w); s++)
-            challenge(from + r * row + s * BLOCK, r * d->r + s, top, place);
+            challenge(load_cells(from + r * row + s * BLOCK), r * d->r + s, top, place);
 }
 
 /* Outputs q0 .. q1 - 1 of row p. */

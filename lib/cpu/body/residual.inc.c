@@ -194,30 +194,3 @@ static rij_status haar_grad_piece(void *job, int index, int worker)
     (void)worker;
     return RIJ_OK;
 }
-
-#include "cpu/body/residual_planar.inc.c"
-
-static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *x,
-                           rj_real *y)
-{
-    struct front j = {.d = *d, .x = (const cell *)x, .y = (cell *)y};
-
-    j.dev = dev;
-    j.host = x;
-    if (d->planar)
-        return residual_planar(&j);
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_piece, &j);
-}
-
-static rij_status residual_grad(rj_device *dev, const rj_residual *d, const rj_real *x,
-                                const rj_real *dy, rj_real *dx)
-{
-    struct front j = {
-        .d = *d, .x = (const cell *)x, .dy = (const cell *)dy, .y = (cell *)dx};
-
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_grad_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_grad_piece, &j);
-}

@@ -9,8 +9,8 @@
  * sums in registers the multipliers are the limit, not the loads. It writes cells of a
  * picture; sums_B_P writes numbers.
  *
- * pull_I is the other way round, for gradients by weights: I input channels times one
- * block of output channels, summed over the pixels of some rows. */
+ * pull_B_I is the other way round, for gradients by weights: I input channels times B
+ * blocks of output channels, summed over the pixels of some rows. */
 
 /* What a tile sums over, where its result goes, and what happens to it on the way: cells
  * of the same picture beside it are added, and nothing stays below the floor. Distances

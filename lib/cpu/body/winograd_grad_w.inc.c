@@ -213,8 +213,8 @@ static rij_status window_sums_piece(void *job, int index, int worker)
 }
 
 /* As winograd_taken(). Points of both sides go through memory, and in pairs the direct
- * way gains but a third, since it converts both sides: so that 16 channels go directly
- * and 32 by Winograd, which were the faster ways. */
+ * way gains but a third, since pixels must be interleaved: so that 16 channels go
+ * directly and 32 by Winograd, which are the faster ways. */
 static bool winograd_w_taken(rj_device *dev, const rj_conv *d)
 {
     const double each = HALF ? 0.5 : 1;
