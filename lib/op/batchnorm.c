@@ -136,6 +136,20 @@ static rj_bn dims(const rj_call *call)
                    par->relu,  false,    false};
 }
 
+rij_status rj_bn_check(const rj_call *call)
+{
+    const rj_shape *x = &call->in[0]->shape;
+    char text[2][64];
+
+    for (int i = 1; i < 5; i++) {
+        const rj_shape *s = &call->in[i]->shape;
+        RJ_REQUIRE(s->rank == 1 && s->dim[0] == x->dim[1], RIJ_E_SHAPE,
+                   "%s: x %s and input %d %s", call->op->name, rj_shape_text(x, text[0]),
+                   i, rj_shape_text(s, text[1]));
+    }
+    return RIJ_OK;
+}
+
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 {
     const rj_shape *x = &call->in[0]->shape;
@@ -143,12 +157,7 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 
     RJ_REQUIRE(x->picture, RIJ_E_SHAPE, "batchnorm: x %s is no picture",
                rj_shape_text(x, text[0]));
-    for (int i = 1; i < 5; i++) {
-        const rj_shape *s = &call->in[i]->shape;
-        RJ_REQUIRE(s->rank == 1 && s->dim[0] == x->dim[1], RIJ_E_SHAPE,
-                   "batchnorm: x %s and input %d %s", rj_shape_text(x, text[0]), i,
-                   rj_shape_text(s, text[1]));
-    }
+    RJ_TRY(rj_bn_check(call));
     if (call->in[5]) {
         const rj_shape *add = &call->in[5]->shape;
         RJ_REQUIRE(rj_shape_same(x, add), RIJ_E_SHAPE, "batchnorm: x %s and add %s",

@@ -150,40 +150,18 @@ static rj_bn dims(const rj_call *call)
 static rj_pool2d window(const rj_call *call)
 {
     const rj_bn_maxpool2d_par *par = call->par;
-    const int *x = call->in[0]->shape.dim;
 
-    return (rj_pool2d){.n = x[0],
-                       .c = x[1],
-                       .h = x[2],
-                       .w = x[3],
-                       .r = par->r,
-                       .stride = par->stride,
-                       .pad = par->pad,
-                       .p = (x[2] + 2 * par->pad - par->r) / par->stride + 1,
-                       .q = (x[3] + 2 * par->pad - par->r) / par->stride + 1};
+    return rj_pool2d_of(&call->in[0]->shape, par->r, par->stride, par->pad);
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 {
     const rj_bn_maxpool2d_par *par = call->par;
-    const rj_shape *x = &call->in[0]->shape;
-    char text[2][64];
     rj_pool2d w;
 
-    RJ_REQUIRE(par->r >= 1 && par->r <= 16 && par->stride >= 1 && par->pad >= 0 &&
-                   2 * par->pad <= par->r,
-               RIJ_E_ARGUMENT, "bn_maxpool2d: window %d, stride %d, pad %d", par->r,
-               par->stride, par->pad);
-    RJ_REQUIRE(x->picture && x->dim[2] + 2 * par->pad >= par->r &&
-                   x->dim[3] + 2 * par->pad >= par->r,
-               RIJ_E_SHAPE, "bn_maxpool2d: x %s and window %d", rj_shape_text(x, text[0]),
-               par->r);
-    for (int i = 1; i < 5; i++) {
-        const rj_shape *s = &call->in[i]->shape;
-        RJ_REQUIRE(s->rank == 1 && s->dim[0] == x->dim[1], RIJ_E_SHAPE,
-                   "bn_maxpool2d: x %s and input %d %s", rj_shape_text(x, text[0]), i,
-                   rj_shape_text(s, text[1]));
-    }
+    RJ_TRY(rj_pool2d_check("bn_maxpool2d", &call->in[0]->shape, par->r, par->stride,
+                           par->pad));
+    RJ_TRY(rj_bn_check(call));
     w = window(call);
     *out = rj_shape_picture(w.n, w.c, w.p, w.q);
     *saved = 2 * (size_t)w.c + rj_storage(call->dev, out);

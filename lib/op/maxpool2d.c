@@ -65,40 +65,49 @@ rij_status rj_ref_maxpool2d_grad(rj_device *dev, const rj_pool2d *d, const rj_re
     return RIJ_OK;
 }
 
+rij_status rj_pool2d_check(const char *name, const rj_shape *x, int r, int stride,
+                           int pad)
+{
+    char text[64];
+
+    // a pad of half the window at most, so that no window lies wholly outside
+    // and numbers of winners up to 256, which a bfloat16 can tell apart
+    RJ_REQUIRE(r >= 1 && r <= 16 && stride >= 1 && pad >= 0 && 2 * pad <= r,
+               RIJ_E_ARGUMENT, "%s: window %d, stride %d, pad %d", name, r, stride, pad);
+    RJ_REQUIRE(x->picture && x->dim[2] + 2 * pad >= r && x->dim[3] + 2 * pad >= r,
+               RIJ_E_SHAPE, "%s: x %s and window %d", name, rj_shape_text(x, text), r);
+    return RIJ_OK;
+}
+
+rj_pool2d rj_pool2d_of(const rj_shape *x, int r, int stride, int pad)
+{
+    return (rj_pool2d){.n = x->dim[0],
+                       .c = x->dim[1],
+                       .h = x->dim[2],
+                       .w = x->dim[3],
+                       .r = r,
+                       .stride = stride,
+                       .pad = pad,
+                       .p = (x->dim[2] + 2 * pad - r) / stride + 1,
+                       .q = (x->dim[3] + 2 * pad - r) / stride + 1};
+}
+
 static rj_pool2d dims(const rj_call *call)
 {
     const rj_maxpool2d_par *par = call->par;
-    const int *x = call->in[0]->shape.dim;
+    rj_pool2d d = rj_pool2d_of(&call->in[0]->shape, par->r, par->stride, par->pad);
 
-    return (rj_pool2d){x[0],
-                       x[1],
-                       x[2],
-                       x[3],
-                       par->r,
-                       par->stride,
-                       par->pad,
-                       (x[2] + 2 * par->pad - par->r) / par->stride + 1,
-                       (x[3] + 2 * par->pad - par->r) / par->stride + 1,
-                       call->fresh & 1};
+    d.fresh = call->fresh & 1;
+    return d;
 }
 
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 {
     const rj_maxpool2d_par *par = call->par;
-    const rj_shape *x = &call->in[0]->shape;
-    char text[64];
     rj_pool2d d;
 
-    // a pad of half the window at most, so that no window lies wholly outside
-    // and numbers of winners up to 256, which a bfloat16 can tell apart
-    RJ_REQUIRE(par->r >= 1 && par->r <= 16 && par->stride >= 1 && par->pad >= 0 &&
-                   2 * par->pad <= par->r,
-               RIJ_E_ARGUMENT, "maxpool2d: window %d, stride %d, pad %d", par->r,
-               par->stride, par->pad);
-    RJ_REQUIRE(x->picture && x->dim[2] + 2 * par->pad >= par->r &&
-                   x->dim[3] + 2 * par->pad >= par->r,
-               RIJ_E_SHAPE, "maxpool2d: x %s and window %d", rj_shape_text(x, text),
-               par->r);
+    RJ_TRY(
+        rj_pool2d_check("maxpool2d", &call->in[0]->shape, par->r, par->stride, par->pad));
     d = dims(call);
     *out = rj_shape_picture(d.n, d.c, d.p, d.q);
     *saved = rj_storage(call->dev, out);

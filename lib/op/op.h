@@ -51,6 +51,12 @@ typedef struct rj_absdiff_par {
     double eps;
 } rj_absdiff_par;
 
+/* Shared by the ops with max pooling: whether windows of `name` fit x, and their dims. */
+rij_status rj_pool2d_check(const char *name, const rj_shape *x, int r, int stride,
+                           int pad);
+rj_pool2d rj_pool2d_of(const rj_shape *x, int r, int stride, int pad);
+/* By the ops with batch norm: whether in[1..4] of a call hold a number per channel. */
+rij_status rj_bn_check(const rj_call *call);
 /* Of the reference, shared by the ops with batch norm: statistics of channel c. */
 void rj_ref_bn_channel(const rj_bn *d, const rj_real *x, int c, rj_real *run_mean,
                        rj_real *run_var, rj_real *mean, rj_real *inv);

@@ -174,6 +174,7 @@ static rij_status borrow_inputs(rj_tape *tape, rj_call *c)
         // nobody reads these values after this call
         if (i == 0 && c->op->over_input && t->passing && t->uses == 1) {
             t->g = t->x;
+            t->spent = true;
             c->fresh |= 1;
             continue;
         }
@@ -201,6 +202,8 @@ rij_status rj_backward_call(rj_tape *tape, int i)
         return RIJ_OK; // the loss does not depend on it
     RJ_REQUIRE(c->precision == c->dev->precision, RIJ_E_ARGUMENT,
                "backward: the device's precision has changed since %s", c->op->name);
+    RJ_REQUIRE(!c->in[0] || !c->in[0]->spent, RIJ_E_ARGUMENT,
+               "backward: %s was walked before, and its input is gone", c->op->name);
     RJ_TRY(borrow_inputs(tape, c));
     RJ_TRY(c->op->backward(c));
     rj_backward_end(tape, c->out);

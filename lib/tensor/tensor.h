@@ -21,6 +21,7 @@ typedef struct rj_tensor {
     bool learns;  /* a gradient is wanted */
     bool passing; /* an op's output that its own op does not read in backward */
     int uses;     /* of one that is passing, as an input of calls */
+    bool spent;   /* its values made room for its gradient */
 } rj_tensor;
 
 /* One use of an op. The tape owns it; an op only reads it. */
@@ -108,7 +109,9 @@ rij_status rj_tensor_scalar(rj_device *dev, const rj_tensor *t, double *value);
  * learns if any input does and the tape is not frozen. */
 rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
                     rj_tensor *const in[], rj_tensor **out);
-/* Gradients of `loss`, one number, into every tensor it came from; they add up. After a
+/* Gradients of `loss`, one number, into every tensor it came from; they add up. Calls
+ * whose inputs' values made room for gradients (rj_op.over_input) are walked once: a
+ * second walk over them is refused with RIJ_E_ARGUMENT. After a
  * failure the tape can only be reset, and the gradients of leaves be cleared. */
 rij_status rj_backward(rj_tape *tape, rj_tensor *loss);
 /* Its parts: lend an output that learns a gradient, zero; walk call i backwards, which

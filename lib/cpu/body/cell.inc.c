@@ -155,6 +155,7 @@ ALWAYS vec add_products(vec sum, vec w, rj_real x)
     return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)w,
                                  (__m512bh)_mm512_set1_ps((float)x));
 }
+
 /* The same for a pair that is used once: out of memory, where it need not be spread by an
  * instruction of its own. Compilers do not do that by themselves. */
 ALWAYS vec add_product(vec sum, vec w, const rj_real *x)
