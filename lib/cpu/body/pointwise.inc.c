@@ -18,7 +18,7 @@ ALWAYS void flat_some(flat_op *op, const struct flat *f, int ins, int ios, size_
                       int some)
 {
     cell part[LANES] = {0};
-    vec in[2], io[3];
+    vec in[2] = {0}, io[3] = {0}; // not every compiler sees that all used are set
 
     for (int i = 0; i < ins + ios; i++) {
         const cell *from = i < ins ? f->in[i] + at : f->io[i - ins] + at;
