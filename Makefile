@@ -18,6 +18,9 @@ SOVERSION := $(firstword $(subst ., ,$(VERSION)))
 
 CC      ?= cc
 AR      ?= ar
+ifeq ($(origin CXX),default)
+CXX     := c++
+endif
 PKG     ?= pkg-config
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -39,13 +42,13 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC -ffp-contract=off \
 	-DRJ_REAL=$(REAL) -Iinclude -Ilib $(DEPS_CFLAGS) $(CFLAGS)
-LIBS := $(DEPS_LIBS) -lm -lpthread
+LIBS := $(DEPS_LIBS) -lm -lpthread -ldl
 ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all)
 endif
 
 SRC := $(sort $(wildcard lib/*/*.c))
-KEY := $(shell printf '%s' '$(CC) $(ALL_CFLAGS) $(LDFLAGS)' | cksum | cut -d' ' -f1)
+KEY := $(shell printf '%s' '$(CC) $(CXX) $(ALL_CFLAGS) $(LDFLAGS)' | cksum | cut -d' ' -f1)
 B   := build/$(KEY)
 OBJ := $(SRC:%.c=$(B)/%.o)
 A   := $(B)/librealjudge.a
@@ -71,7 +74,7 @@ examples: lib $(EXAMPLES) ## the example programs
 # What pkg-config said above was asked before `setup` installed anything, so the two that
 # need setup do their work in a make of their own.
 setup: ## install what is missing (apt-get), saying what and why
-	@CC='$(CC)' PKG='$(PKG)' .ci/setup
+	@CC='$(CC)' CXX='$(CXX)' PKG='$(PKG)' .ci/setup
 demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 	@$(MAKE) --no-print-directory run-demo
 test: setup ## run the tests; K=name runs one suite
@@ -156,10 +159,11 @@ install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
 	install -m 755 $(SO) $(DESTDIR)$(LIBDIR)/
 	ln -sf librealjudge.so.$(VERSION) $(DESTDIR)$(LIBDIR)/librealjudge.so.$(SOVERSION)
 	ln -sf librealjudge.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/librealjudge.so
+	[ ! -f $(B)/librealjudge_cuda.so ] || install -m 755 $(B)/librealjudge_cuda.so $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(B)/realjudge.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(INCDIR)/realjudge.h $(DESTDIR)$(LIBDIR)/librealjudge.a \
-	    $(DESTDIR)$(LIBDIR)/librealjudge.so* $(DESTDIR)$(LIBDIR)/pkgconfig/realjudge.pc
+	    $(DESTDIR)$(LIBDIR)/librealjudge.so* $(DESTDIR)$(LIBDIR)/librealjudge_cuda.so $(DESTDIR)$(LIBDIR)/pkgconfig/realjudge.pc
 docs: ## build/man from the header, build/docs/ops.md from the ops' comments
 	@mkdir -p build/man/man3 build/docs
 	awk -v dir=build/man/man3 -f docs/man.awk include/realjudge.h

@@ -17,6 +17,7 @@ static const struct option flags[] = {{"net", required_argument, NULL, 'n'},
                                       {"steps", required_argument, NULL, 's'},
                                       {"threads", required_argument, NULL, 't'},
                                       {"precision", required_argument, NULL, 'p'},
+                                      {"device", required_argument, NULL, 'd'},
                                       {"algorithm", required_argument, NULL, 'a'},
                                       {"profile", no_argument, NULL, 'P'},
                                       {"serve", no_argument, NULL, 'S'},
@@ -36,7 +37,8 @@ static void usage(const char *what, FILE *to)
             "  --batch N         pictures at a time\n"
             "  --steps N         how often it is timed\n"
             "  --threads N       0: one per processor\n"
-            "  --precision NAME  fp32, bf16\n"
+            "  --precision NAME  fp32, bf16; tf32, where a device has it\n"
+            "  --device NAME     cpu, or a GPU: cuda:0\n"
             "  --algorithm NAME  of convolutions: auto, direct, winograd\n"
             "  --profile         where the time goes, by op and shape\n"
             "  --quick           fewer and smaller cases\n"
@@ -59,15 +61,23 @@ static int number(const char *text, int least, int most, const char *flag)
     return (int)value;
 }
 
-static bool precision(const char *text)
+static enum rj_precision precision(const char *text)
 {
-    if (strcmp(text, "fp32") == 0)
-        return false;
-    if (strcmp(text, "bf16") != 0) {
-        fprintf(stderr, "bench: --precision %s is neither fp32 nor bf16\n", text);
+    enum rj_precision p;
+
+    if (rj_precision_named(text, &p) != RIJ_OK) {
+        fprintf(stderr, "bench: %s\n", rij_last_error());
         exit(BENCH_USAGE);
     }
-    return true;
+    return p;
+}
+
+const char *bench_precision(const bench_options *o)
+{
+    static const char *const names[] = {
+        [RJ_FP32] = "fp32", [RJ_BF16] = "bf16", [RJ_TF32] = "tf32"};
+
+    return names[o->precision];
 }
 
 static enum rj_algorithm algorithm(const char *text)
@@ -104,7 +114,10 @@ static void take(bench_options *o, int flag, const char *what)
         o->threads = number(optarg, 0, RJ_MAX_THREADS, "threads");
         break;
     case 'p':
-        o->bf16 = precision(optarg);
+        o->precision = precision(optarg);
+        break;
+    case 'd':
+        o->device = optarg;
         break;
     case 'a':
         o->algorithm = algorithm(optarg);
@@ -244,6 +257,6 @@ void bench_device(const bench_options *o, const char *name, rj_pool **pool,
 {
     bench_check(rj_pool_new(o->threads, pool), "threads");
     bench_check(rj_device_open(name, *pool, dev), "device");
-    (*dev)->precision = o->bf16 ? RJ_BF16 : RJ_FP32;
+    (*dev)->precision = o->precision;
     (*dev)->algorithm = o->algorithm;
 }

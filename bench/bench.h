@@ -12,7 +12,9 @@ enum { BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_UNAVAILABLE = 3 }; /* exit statu
 typedef struct bench_options {
     rj_net_config net;
     int crop, batch, steps, threads;
-    bool bf16, profile, serve, quick, no_cache;
+    bool profile, serve, quick, no_cache;
+    enum rj_precision precision;
+    const char *device;          /* NULL: cpu */
     enum rj_algorithm algorithm; /* of convolutions */
 } bench_options;
 
@@ -42,6 +44,9 @@ double bench_peak_memory(void); /* bytes: the largest resident size of this proc
 /* Answer a driver's lines on standard input until it closes: "run K" with the seconds
  * of K runs, "memory" with the peak in bytes. Says "ready PARAMETERS" first. */
 void bench_serve(bench_job run, void *job, size_t parameters);
+
+/* "fp32", "bf16" or "tf32". */
+const char *bench_precision(const bench_options *o);
 
 /* A pool and a device of this name and precision. */
 void bench_device(const bench_options *o, const char *name, rj_pool **pool,

@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     printf("net\tcrop\tbatch\tthreads\tprecision\tms\twaited ms\twaited %%\t"
            "processor ms a batch\tpictures\n");
     printf("%s\t%d\t%d\t%d\t%s\t%.2f\t%.2f\t%.1f\t%.2f\t%s\n", o.net.encoder, o.crop,
-           o.batch, rj_pool_threads(in.net.pool), o.bf16 ? "bf16" : "fp32", s.wall * 1e3,
+           o.batch, rj_pool_threads(in.net.pool), bench_precision(&o), s.wall * 1e3,
            s.waited * 1e3, 100 * s.waited / s.wall, s.worked * 1e3,
            o.no_cache ? "decoded" : "kept");
     close_input(&in);

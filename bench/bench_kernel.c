@@ -77,7 +77,7 @@ void bench_judge(const bench_bed *bed, const char *what, double error)
 {
     // Winograd sums rounded numbers of both signs: in bf16 it loses four bits
     const double rounded = bed->o.algorithm == RJ_DIRECT ? 1e-2 : 5e-2;
-    const double allowed = bed->o.bf16 ? rounded : 2e-4;
+    const double allowed = bed->o.precision == RJ_BF16 ? rounded : 2e-4;
 
     if (error <= allowed)
         return;

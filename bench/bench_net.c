@@ -20,7 +20,7 @@ void bench_net_open(const bench_options *o, bool learn, bench_net *net)
     rj_random r = rj_random_start(1, RJ_STREAM_TEST, 0);
 
     *net = (bench_net){.batch = o->batch, .crop = o->crop};
-    bench_device(o, "cpu", &net->pool, &net->dev);
+    bench_device(o, o->device ? o->device : "cpu", &net->pool, &net->dev);
     net->params.dev = net->dev;
     net->tape.dev = net->dev;
     net->tape.frozen = !learn;

@@ -16,7 +16,7 @@ static void report(const bench_options *o)
         t = bench_time(bench_predict_step, &net, o->steps, true);
         printf("predict\t%s\t%s\t%d\t%d\t%d\t%s\t%.2f\t%.1f\t%.3f\t%.0f\n",
                o->net.encoder, o->net.front, o->crop, o->batch, rj_pool_threads(net.pool),
-               o->bf16 ? "bf16" : "fp32", t.median * 1e3, o->batch / t.median, t.spread,
+               bench_precision(o), t.median * 1e3, o->batch / t.median, t.spread,
                bench_peak_memory() / 1e6);
     }
     bench_net_close(&net);

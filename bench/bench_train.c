@@ -153,7 +153,7 @@ int main(int argc, char **argv)
                "spread\tmemory MB\ttape MB\n");
         printf("train\t%s\t%s\t%d\t%d\t%d\t%s\t%.2f\t%.1f\t%.3f\t%.0f\t%.0f\n",
                o.net.encoder, o.net.front, o.crop, o.batch, rj_pool_threads(net.pool),
-               o.bf16 ? "bf16" : "fp32", t.median * 1e3, o.batch / t.median, t.spread,
+               bench_precision(&o), t.median * 1e3, o.batch / t.median, t.spread,
                bench_peak_memory() / 1e6, (double)net.tape.arena.peak / 1e6);
         if (o.profile)
             profile_step(&net, t.median);

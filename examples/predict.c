@@ -10,8 +10,8 @@
 
 static int usage(FILE *out, int status)
 {
-    fputs("predict --model MODEL [--device cpu|ref] [--threads N]\n"
-          "        [--precision fp32|bf16] [--describe] FILE...\n"
+    fputs("predict --model MODEL [--device cpu|ref|cuda:0] [--threads N]\n"
+          "        [--precision fp32|bf16|tf32] [--describe] FILE...\n"
           "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
           "each PNG or JPEG file. Exit status 1: some file could not be judged.\n",
           out);

@@ -28,9 +28,9 @@ typedef struct field {
     }
 static const field fields[] = {
     FIELD("split", TEXT, split, "split of the manifest to train on (all of it)"),
-    FIELD("device", TEXT, device, "cpu or ref"),
+    FIELD("device", TEXT, device, "cpu, ref or cuda:0"),
     FIELD("threads", INT, threads, "0: one per processor"),
-    FIELD("precision", TEXT, precision, "fp32 or bf16"),
+    FIELD("precision", TEXT, precision, "fp32, bf16 or tf32"),
     FIELD("encoder", TEXT, encoder, "small, resnet18 or resnet50"),
     FIELD("front", TEXT, front, "raw, median, npr or haar"),
     FIELD("crop", INT, crop, "side of the native crop in pixels"),

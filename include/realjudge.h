@@ -182,10 +182,11 @@ RIJ_API RIJ_MUST_USE rij_status rij_predict(const rij_model *model,
 
 typedef struct rij_open_options {
     size_t size;        /* set by RIJ_OPEN_OPTIONS_INIT */
-    const char *device; /* "cpu" (default) or "ref", the plain loops of the formulas */
+    const char *device; /* "cpu" (default), "ref", the plain loops of the formulas, or
+                           "cuda:0", the first GPU (docs/gpu.md) */
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
-    const char *precision; /* "fp32" (default), "bf16": see rij_train_options; whatever
-                              the model was trained in. "ref" knows fp32 alone */
+    const char *precision; /* "fp32" (default), "bf16", "tf32": see rij_train_options;
+                              whatever the model was trained in. "ref" knows fp32 alone */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \
@@ -207,7 +208,8 @@ typedef struct rij_open_options {
  *   RIJ_E_FILE      the file cannot be read
  *   RIJ_E_MODEL     it is no model of ours, damaged, or of a newer format
  *   RIJ_E_MEMORY    memory ran out
- *   RIJ_E_DEVICE    there is no such device
+ *   RIJ_E_DEVICE    there is no such device, or it cannot be used: rij_last_error()
+ *                   says why in a sentence
  *
  * Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_model_open(const char *path,
@@ -241,9 +243,12 @@ RIJ_API void rij_model_free(rij_model *model);
  */
 typedef struct rij_train_options {
     size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
-    const char *device; /* "cpu" (default) or "ref" */
+    const char *device; /* "cpu" (default), "ref", or "cuda:0" (docs/gpu.md); borrowed */
     int threads;        /* 0: one per processor; at most 256. Same bits for any number */
-    const char *precision; /* of the steps, "fp32" (default) or "bf16": on the cpu what
+    const char *precision; /* of the steps, "fp32" (default), "bf16" or, on a GPU, "tf32",
+                              where convolutions multiply 11 significant bits, cut or
+                              rounded, and add up in float32 (elsewhere it is fp32).
+                              bf16: what
                               passes between the layers of the encoder, forwards and
                               backwards, is stored as bfloat16, 8 significant bits, and
                               convolutions multiply that; they add up in float32, and
@@ -310,7 +315,8 @@ typedef struct rij_train_options {
     }
 
 /* Replace every zero and NULL by the default it stands for and check every field;
- * strings then point at static text. Called by rij_train() on a copy of its options.
+ * strings then point at static text, save a plugin's device, which stays the caller's.
+ * Called by rij_train() on a copy of its options.
  *
  * Returns RIJ_OK; RIJ_E_ARGUMENT: options is NULL, its size is not one this library
  * knows, or a field is not allowed (the message names the field and its range);

@@ -123,12 +123,12 @@ START_TEST(an_arena_allocates_nothing_after_its_first_round)
     size_t total;
 
     use(&arena);
-    ck_assert_ptr_nonnull(arena.first->next); // several blocks
-    total = arena.total;
+    ck_assert_ptr_nonnull(arena.heap.first->next); // several blocks
+    total = arena.heap.total;
     rj_arena_reset(&arena);
-    ck_assert_uint_eq(arena.total, 0);
+    ck_assert_uint_eq(arena.heap.total, 0);
     ck_assert_uint_eq(arena.peak, total);
-    ck_assert_ptr_null(arena.first->next); // merged into one
+    ck_assert_ptr_null(arena.heap.first->next); // merged into one
     rj_memory_fail_at(0);
     for (int i = 0; i < 3; i++) {
         use(&arena);

@@ -43,7 +43,7 @@ START_TEST(a_large_piece_of_an_arena_leaves_the_newest_block_in_use)
     static const size_t sizes[] = {1 << 20, (1 << 20) + 1, 5000001};
     rj_arena arena = {0};
     unsigned char *first = rj_arena_take(&arena, 100, 1), *next = first + 128;
-    rj_block *newest = arena.first;
+    rj_block *newest = arena.heap.first;
 
     for (int k = 0; k < RJ_COUNT(sizes); k++) {
         unsigned char *large = rj_arena_take(&arena, sizes[k], 1), *small;
@@ -51,7 +51,7 @@ START_TEST(a_large_piece_of_an_arena_leaves_the_newest_block_in_use)
         ck_assert_uint_eq((uintptr_t)large % 64, 0);
         ck_assert(all_are(large, sizes[k], 0));
         memset(large, 0xff, sizes[k]);
-        ck_assert_ptr_eq(arena.first, newest);
+        ck_assert_ptr_eq(arena.heap.first, newest);
         small = rj_arena_take(&arena, 64, 1);
         ck_assert_ptr_eq(small, next);
         ck_assert(all_are(small, 64, 0));
@@ -59,7 +59,7 @@ START_TEST(a_large_piece_of_an_arena_leaves_the_newest_block_in_use)
     }
     memset(first, 0xff, 128 + 64 * RJ_COUNT(sizes));
     rj_arena_reset(&arena);
-    ck_assert_ptr_null(arena.first->next);
+    ck_assert_ptr_null(arena.heap.first->next);
     first = rj_arena_take(&arena, sizes[RJ_COUNT(sizes) - 1], 1); // and first of all
     ck_assert(all_are(first, sizes[RJ_COUNT(sizes) - 1], 0));
     rj_arena_free(&arena);

@@ -194,7 +194,7 @@ static void check_overwrites(const one *c, const way *w)
     v = weights(rj_count(&fresh.out->shape));
     run_backward(&soiled, v); // now the device has all its memory
     rj_tape_reset(&soiled.tape);
-    memset(soiled.tape.arena.first->bytes, 0xff, soiled.tape.arena.first->size);
+    memset(soiled.tape.arena.heap.first->bytes, 0xff, soiled.tape.arena.heap.first->size);
     soil_device(soiled.dev);
     run_forward(&soiled);
     ck_assert_msg(memcmp(fresh.out->x, soiled.out->x,

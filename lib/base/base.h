@@ -4,7 +4,6 @@
 #define RJ_BASE_H
 
 #include "realjudge.h"
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,19 +66,34 @@ long rj_memory_live(void);
 size_t rj_memory_bytes(void);
 size_t rj_memory_peak(void);
 
-/* An arena hands out memory that lives until the next reset. It grows by blocks on
- * first use; reset merges them into one, so a repeated job allocates nothing. Blocks of
- * 2 MiB and more ask the system for huge pages. */
+/* Where memory that is not the heap's comes from: a device, say. */
+typedef struct rj_source {
+    /* 64-byte aligned, contents undefined; NULL when there is none left. */
+    void *(*take)(void *self, size_t bytes);
+    void (*give)(void *self, void *memory);
+    void *self;
+} rj_source;
+
+/* Blocks that memory is handed out from. */
 typedef struct rj_block {
     struct rj_block *next;
     size_t size, used;
-    _Alignas(64) unsigned char bytes[];
+    unsigned char *bytes; /* behind this, or the source's */
 } rj_block;
 
-typedef struct rj_arena {
-    rj_block *first; /* newest block */
+typedef struct rj_chain {
+    rj_block *first; /* the newest */
     size_t total;    /* bytes handed out since the last reset */
-    size_t peak;     /* most ever handed out between two resets */
+} rj_chain;
+
+/* An arena hands out memory that lives until the next reset. It grows by blocks on
+ * first use; reset merges them into one, so a repeated job allocates nothing. Blocks of
+ * 2 MiB and more of the heap ask the system for huge pages. What is taken from a source,
+ * one for each arena, lies in blocks of its own. */
+typedef struct rj_arena {
+    rj_chain heap, away;
+    const rj_source *source; /* of `away` */
+    size_t peak;             /* most bytes ever handed out between two resets */
 } rj_arena;
 
 /* n things of `each` bytes, zeroed, 64-byte aligned; NULL when memory ran out. */
@@ -87,6 +101,8 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each);
 /* The same holding whatever lay there: for what is written as a whole before it is read.
  */
 void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each);
+/* The same from a source, which must outlive the arena; NULL: the heap. */
+void *rj_arena_take_from(rj_arena *arena, const rj_source *source, size_t n, size_t each);
 /* Whether the next n * each bytes would lie right behind `end`. */
 bool rj_arena_follows(const rj_arena *arena, const void *end, size_t n, size_t each);
 void rj_arena_reset(rj_arena *arena);

@@ -1,6 +1,7 @@
 /* memory.c: the only file that asks the system for memory. Every allocation is counted
  * and can be made to fail, so that tests can walk through each of them. */
 #include "base/base.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -183,49 +184,100 @@ size_t rj_memory_peak(void)
     return atomic_exchange(&bytes_peak, atomic_load(&bytes_live));
 }
 
-/* A new newest block with room for at least `size` bytes. */
-static rj_block *block_new(rj_arena *arena, size_t size)
+enum { HEAD = 64 }; /* of a block of the heap, whose bytes are aligned */
+_Static_assert(sizeof(rj_block) <= HEAD, "a block's head");
+
+static void chain_free(rj_chain *chain, const rj_source *source)
 {
-    const size_t twice = arena->first ? 2 * arena->first->size : SMALLEST_BLOCK;
-    const bool alone = size >= LARGEST_STEP / 4;
-    const size_t room = alone ? size : RJ_MIN(RJ_MAX(twice, size), (size_t)LARGEST_STEP);
-    rj_block *block = rj_alloc(1, sizeof *block + room), **at;
+    while (chain->first) {
+        rj_block *const block = chain->first;
+
+        chain->first = block->next;
+        if (source)
+            source->give(source->self, block->bytes);
+        rj_free(block);
+    }
+    chain->total = 0;
+}
+
+/* A block of this size, in no chain yet. */
+static rj_block *block_alone(const rj_source *source, size_t size)
+{
+    rj_block *block = rj_alloc(1, source ? sizeof *block : HEAD + size);
 
     if (!block)
         return NULL;
-    block->size = room;
+    block->size = size;
+    block->bytes = (unsigned char *)block + HEAD;
+    if (source)
+        block->bytes = source->take(source->self, size);
+    if (block->bytes)
+        return block;
+    rj_free(block);
+    return NULL;
+}
+
+/* A new newest block with room for at least `size` bytes. */
+static rj_block *block_new(rj_chain *chain, const rj_source *source, size_t size)
+{
+    const size_t twice = chain->first ? 2 * chain->first->size : SMALLEST_BLOCK;
+    const bool alone = size >= LARGEST_STEP / 4;
+    const size_t room = alone ? size : RJ_MIN(RJ_MAX(twice, size), (size_t)LARGEST_STEP);
+    rj_block *block = block_alone(source, room), **at;
+
+    if (!block)
+        return NULL;
     // one that is full at once goes behind the newest, which stays in use
-    at = arena->first && alone ? &arena->first->next : &arena->first;
+    at = chain->first && alone ? &chain->first->next : &chain->first;
     block->next = *at;
     *at = block;
     return block;
 }
 
-void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each)
+static void *chain_take(rj_arena *arena, rj_chain *chain, const rj_source *source,
+                        size_t bytes)
 {
-    const size_t bytes = bytes_of(n, each);
-    rj_block *block = arena->first;
+    rj_block *block = chain->first;
     void *memory;
 
     if (!bytes)
         return NULL;
     if (!block || block->size - block->used < bytes)
-        block = block_new(arena, bytes);
+        block = block_new(chain, source, bytes);
     if (!block)
         return NULL;
     memory = block->bytes + block->used;
     block->used += bytes;
-    arena->total += bytes;
-    arena->peak = RJ_MAX(arena->peak, arena->total);
+    chain->total += bytes;
+    arena->peak = RJ_MAX(arena->peak, arena->heap.total + arena->away.total);
     return memory;
+}
+
+void *rj_arena_take_raw(rj_arena *arena, size_t n, size_t each)
+{
+    return chain_take(arena, &arena->heap, NULL, bytes_of(n, each));
+}
+
+void *rj_arena_take_from(rj_arena *arena, const rj_source *source, size_t n, size_t each)
+{
+    if (!source)
+        return rj_arena_take_raw(arena, n, each);
+    arena->source = source;
+    return chain_take(arena, &arena->away, source, bytes_of(n, each));
+}
+
+static bool chain_follows(const rj_chain *chain, const void *end, size_t bytes)
+{
+    const rj_block *block = chain->first;
+
+    return block && block->bytes + block->used == end &&
+           block->size - block->used >= bytes;
 }
 
 bool rj_arena_follows(const rj_arena *arena, const void *end, size_t n, size_t each)
 {
-    const rj_block *block = arena->first;
-
-    return block && block->bytes + block->used == end &&
-           block->size - block->used >= bytes_of(n, each);
+    return chain_follows(&arena->heap, end, bytes_of(n, each)) ||
+           chain_follows(&arena->away, end, bytes_of(n, each));
 }
 
 void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
@@ -236,27 +288,29 @@ void *rj_arena_take(rj_arena *arena, size_t n, size_t each)
 }
 
 /* Several blocks become one that holds all: the next round then takes from it alone. If
- * there is no memory for that, the arena is empty and grows again. */
-void rj_arena_reset(rj_arena *arena)
+ * there is no memory for that, the chain is empty and grows again. */
+static void chain_reset(rj_chain *chain, const rj_source *source)
 {
-    rj_block *block = arena->first;
+    rj_block *block = chain->first;
 
     if (block && block->next) {
-        const size_t total = arena->total;
-        rj_arena_free(arena);
-        block = block_new(arena, total);
+        const size_t total = chain->total;
+        chain_free(chain, source);
+        block = block_new(chain, source, total);
     }
     if (block)
         block->used = 0;
-    arena->total = 0;
+    chain->total = 0;
+}
+
+void rj_arena_reset(rj_arena *arena)
+{
+    chain_reset(&arena->heap, NULL);
+    chain_reset(&arena->away, arena->source);
 }
 
 void rj_arena_free(rj_arena *arena)
 {
-    while (arena->first) {
-        rj_block *next = arena->first->next;
-        rj_free(arena->first);
-        arena->first = next;
-    }
-    arena->total = 0;
+    chain_free(&arena->heap, NULL);
+    chain_free(&arena->away, arena->source);
 }

@@ -9,6 +9,7 @@
  * Threads that have just worked spin for some microseconds before they sleep. So jobs in
  * a row need no lock and no call of the system, and an idle pool burns nothing. */
 #include "base/base.h"
+#include <stdatomic.h>
 #include <pthread.h>
 #include <unistd.h>
 

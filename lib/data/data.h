@@ -4,6 +4,7 @@
 #define RJ_DATA_H
 
 #include "base/base.h"
+#include <stdatomic.h>
 
 /* ---- pixels: image.c, decode.c, png.c, jpeg.c ---------------------------------------
  */

@@ -1,6 +1,6 @@
 /* device.c: open a device by name, its scratch, and copies. Devices that live in host
- * memory are served here. */
-#include "device/device.h"
+ * memory are served here, others (plugin.c) by their own calls. */
+#include "device/plugin.h"
 #include <string.h>
 
 static const struct {
@@ -10,31 +10,68 @@ static const struct {
 
 rij_status rj_precision_named(const char *name, enum rj_precision *precision)
 {
-    const bool half = strcmp(name, "bf16") == 0;
+    static const char *const known_precisions[] = {
+        [RJ_FP32] = "fp32", [RJ_BF16] = "bf16", [RJ_TF32] = "tf32"};
 
-    RJ_REQUIRE(half || strcmp(name, "fp32") == 0, RIJ_E_ARGUMENT,
-               "there is no precision '%.60s'; known: fp32, bf16", name);
-    *precision = half ? RJ_BF16 : RJ_FP32;
-    return RIJ_OK;
+    for (int i = 0; i < RJ_COUNT(known_precisions); i++)
+        if (strcmp(name, known_precisions[i]) == 0) {
+            *precision = (enum rj_precision)i;
+            return RIJ_OK;
+        }
+    return rj_fail(RIJ_E_ARGUMENT,
+                   "there is no precision '%.60s'; known: fp32, bf16, tf32", name);
+}
+
+static void *remote_take(void *self, size_t bytes)
+{
+    rj_device *const d = self;
+    void *memory;
+
+    return d->k->remote->take(d, bytes, &memory) == RIJ_OK ? memory : NULL;
+}
+
+static void remote_give(void *self, void *memory)
+{
+    rj_device *const d = self;
+
+    d->k->remote->give(d, memory);
 }
 
 rij_status rj_device_open(const char *name, rj_pool *pool, rj_device **device)
 {
     const rj_kernels *kernels = NULL;
+    rij_status status = RIJ_OK;
+    int index = 0;
     rj_device *d;
 
     for (int i = 0; i < RJ_COUNT(known); i++)
         if (strcmp(name, known[i].name) == 0)
             kernels = known[i].kernels;
-    RJ_REQUIRE(kernels, RIJ_E_DEVICE,
-               "there is no device \"%.60s\"; known are cpu and ref", name);
+    if (!kernels)
+        RJ_TRY(rj_plugin_find(name, &kernels, &index));
     d = rj_alloc(1, sizeof *d);
     RJ_REQUIRE(d, RIJ_E_MEMORY, "no memory for a device");
     d->k = kernels;
     d->pool = pool;
     d->isa = rj_cpu_isa();
-    *device = d;
-    return RIJ_OK;
+    d->memory = (rj_source){remote_take, remote_give, d};
+    if (kernels->remote)
+        status = kernels->remote->open(d, index);
+    if (status == RIJ_OK)
+        *device = d;
+    else
+        rj_free(d);
+    return status;
+}
+
+static void shared_free(rj_device *d)
+{
+    if (d->k->remote && d->shared)
+        d->k->remote->give(d, d->shared);
+    else
+        rj_free(d->shared);
+    d->shared = NULL;
+    d->shared_bytes = 0;
 }
 
 void rj_device_close(rj_device *d)
@@ -43,7 +80,9 @@ void rj_device_close(rj_device *d)
         return;
     for (int i = 0; i < RJ_MAX_THREADS; i++)
         rj_free(d->scratch[i]);
-    rj_free(d->shared);
+    shared_free(d);
+    if (d->k->remote)
+        d->k->remote->close(d);
     rj_free(d);
 }
 
@@ -68,9 +107,11 @@ rij_status rj_device_shared(rj_device *d, size_t bytes)
 {
     if (bytes <= d->shared_bytes)
         return RIJ_OK;
-    rj_free(d->shared);
-    d->shared_bytes = 0;
-    d->shared = rj_alloc(bytes, 1);
+    shared_free(d);
+    if (d->k->remote)
+        RJ_TRY(d->k->remote->take(d, bytes, &d->shared));
+    else
+        d->shared = rj_alloc(bytes, 1);
     RJ_REQUIRE(d->shared, RIJ_E_MEMORY, "no memory for %zu bytes of scratch", bytes);
     d->shared_bytes = bytes;
     return RIJ_OK;
@@ -86,9 +127,16 @@ size_t rj_picture_storage(const rj_device *d, const rj_picture *p)
     return d->k->halves && d->precision == RJ_BF16 ? n * 2 / sizeof(rj_real) : n;
 }
 
+rj_real *rj_numbers(rj_device *d, rj_arena *arena, size_t n)
+{
+    return rj_arena_take_from(arena, d->k->remote ? &d->memory : NULL, n,
+                              sizeof(rj_real));
+}
+
 rij_status rj_upload(rj_device *d, rj_real *to, const rj_real *host, size_t n)
 {
-    (void)d;
+    if (d->k->remote)
+        return d->k->remote->upload(d, to, host, n * sizeof *to);
     memcpy(to, host, n * sizeof *to);
     return RIJ_OK;
 }
@@ -114,12 +162,20 @@ rij_status rj_zero(rj_device *d, rj_real *to, size_t n)
 {
     struct zeros z = {to, n};
 
+    if (d->k->remote)
+        return d->k->remote->zero(d, to, n * sizeof *to);
     return rj_parallel_for(d->pool, (int)((n + ZEROS - 1) / ZEROS), zero_piece, &z);
 }
 
 rij_status rj_download(rj_device *d, rj_real *host, const rj_real *from, size_t n)
 {
-    (void)d;
+    if (d->k->remote)
+        return d->k->remote->download(d, host, from, n * sizeof *host);
     memcpy(host, from, n * sizeof *host);
     return RIJ_OK;
+}
+
+rij_status rj_wait(rj_device *d)
+{
+    return d->k->remote ? d->k->remote->wait(d) : RIJ_OK;
 }

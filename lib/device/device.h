@@ -2,10 +2,13 @@
  *
  * A device is a table of kernels, memory calls, and what they run on (a thread pool for
  * ref and cpu). It belongs to one thread at a time; several devices may share a pool.
+ * Pointers that kernels take are to the device's memory. One that has its own (`remote`)
+ * may run behind its callers; rj_download() and rj_wait() wait for it.
  *
  * How a picture, logically (N,C,H,W), is stored belongs to the device: channels in
  * blocks of `block` (ref 1, cpu 16), each block (H,W,block), so storage is
- * [N][ceil(C/block)][H][W][block]. With block 1 that is plain NCHW. Lanes past C hold
+ * [N][ceil(C/block)][H][W][block], or, where the table says so, with all channels of a
+ * pixel together. With block 1 that is plain NCHW. Lanes past C hold
  * zeros, and every kernel keeps them so. What a number is belongs to the device too: see
  * enum rj_precision; pointers to pictures are rj_real * all the same, for memory is
  * counted in those. Everything else (parameters, rows of features, losses, images as the
@@ -89,11 +92,27 @@ typedef struct rj_step { /* one optimiser step over one parameter */
     int64_t t; /* 1, 2, ..: for AdamW's bias correction */
 } rj_step;
 
+/* What a device does whose memory is its own. After a failure of `open` there is nothing
+ * to close. */
+typedef struct rj_remote {
+    rij_status (*open)(rj_device *dev, int index); /* may set dev->own */
+    void (*close)(rj_device *dev);
+    rij_status (*take)(rj_device *dev, size_t bytes, void **memory);
+    void (*give)(rj_device *dev, void *memory);
+    rij_status (*upload)(rj_device *dev, void *to, const void *host, size_t bytes);
+    rij_status (*zero)(rj_device *dev, void *to, size_t bytes);
+    rij_status (*download)(rj_device *dev, void *host, const void *from, size_t bytes);
+    rij_status (*wait)(rj_device *dev); /* until all work is done */
+    /* Into text, a line: its name, then, behind commas, what else there is to say. */
+    void (*describe)(const rj_device *dev, char *text, size_t size);
+} rj_remote;
+
 typedef struct rj_kernels {
     const char *name;
-    int block;   /* channels stored together */
-    bool host;   /* device memory is the host's */
-    bool halves; /* in RJ_BF16 a number of a picture is stored as two bytes */
+    int block;               /* channels stored together */
+    bool channels_last;      /* storage is [N][H][W][ceil(C/block)][block] */
+    bool halves;             /* in RJ_BF16 a number of a picture is stored as two bytes */
+    const rj_remote *remote; /* NULL: device memory is the host's */
 #define RJ_KERNEL(name, cpu, args) rij_status(*name) args;
 #include "device/kernels.def"
 #undef RJ_KERNEL
@@ -111,9 +130,10 @@ extern const rj_kernels rj_ref_kernels, rj_cpu_kernels; /* op/tables.c */
  * rj_real, and what is added to a picture that is stored already is rounded each time.
  * RJ_BF16: on the cpu numbers of a picture are bfloat16, which has 8 significant bits,
  * rounded to the nearest as they are stored, and so are both factors of a convolution;
- * parameters and rows stay rj_real. ref knows no bfloat16. */
-enum rj_precision { RJ_FP32, RJ_BF16 };
-/* By name, "fp32" or "bf16"; RIJ_E_ARGUMENT: there is none such. */
+ * parameters and rows stay rj_real. ref knows no bfloat16. RJ_TF32: where a device has
+ * it, convolutions multiply numbers of 11 significant bits; elsewhere it is RJ_FP32. */
+enum rj_precision { RJ_FP32, RJ_BF16, RJ_TF32 };
+/* By name, "fp32", "bf16" or "tf32"; RIJ_E_ARGUMENT: there is none such. */
 rij_status rj_precision_named(const char *name, enum rj_precision *precision);
 
 /* The bfloat16 nearest to x, ties to even; infinity stays, and NaN stays one, a quiet
@@ -145,9 +165,12 @@ struct rj_device {
     void *shared;                  /* one for all, grown by rj_device_shared() */
     size_t shared_bytes;
     const struct rj_isa *isa; /* the cpu's fast kernels: rj_cpu_isa() */
+    void *own;                /* what a remote device keeps */
+    rj_source memory;         /* of a remote device: see rj_numbers() */
 };
 
-/* A device by name ("cpu", "ref") on a pool, which must outlive it. */
+/* A device by name on a pool, which must outlive it: "cpu", "ref", or "NAME:INDEX", a
+ * plugin's. RIJ_E_DEVICE: there is none, and why, in a sentence. */
 rij_status rj_device_open(const char *name, rj_pool *pool, rj_device **device);
 void rj_device_close(rj_device *device);
 
@@ -155,7 +178,8 @@ void rj_device_close(rj_device *device);
  * undefined. A kernel calls it before it starts its pieces; after the first step
  * nothing is allocated. */
 rij_status rj_device_scratch(rj_device *device, size_t bytes);
-/* The same, one piece of memory for all workers of a kernel. */
+/* The same, one piece of memory for all workers of a kernel; the device's own memory if
+ * it is remote. */
 rij_status rj_device_shared(rj_device *device, size_t bytes);
 
 /* The fastest table of kernels this processor has, or the one that RIJ_ISA names (plain,
@@ -165,9 +189,15 @@ const struct rj_isa *rj_cpu_isa(void);
 /* What a picture takes in storage, counted in rj_real. */
 size_t rj_picture_storage(const rj_device *device, const rj_picture *d);
 
-/* Copies between host and device, of plain arrays or of storage as it is; and zeros. */
+/* n numbers of the device's memory from an arena, which the device must outlive; contents
+ * undefined. NULL when memory ran out. */
+rj_real *rj_numbers(rj_device *device, rj_arena *arena, size_t n);
+
+/* Copies between host and device, of plain arrays or of storage as it is; and zeros. The
+ * host's memory is the caller's again when they return. */
 rij_status rj_upload(rj_device *device, rj_real *to, const rj_real *host, size_t n);
 rij_status rj_zero(rj_device *device, rj_real *to, size_t n);
 rij_status rj_download(rj_device *device, rj_real *host, const rj_real *from, size_t n);
+rij_status rj_wait(rj_device *device); /* until all that was begun is done */
 
 #endif

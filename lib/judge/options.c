@@ -4,6 +4,7 @@
  * check, the message and the JSON text of a model's metadata all walk the tables, so a
  * field that is not in them does not exist. */
 #include "judge/judge.h"
+#include "device/plugin.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,7 +88,7 @@ typedef struct choice {
 
 static const choice choices[] = {
     CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
-    CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16"),
+    CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
     CHOICE(encoder, RIJ_E_ARGUMENT, "small", "resnet18", "resnet50"),
     CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
@@ -164,6 +165,8 @@ static rij_status resolve_choice(rij_train_options *o, const choice *c)
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", c->known[i]);
         used = strlen(list);
     }
+    if (c->refusal == RIJ_E_DEVICE && rj_plugin_named(*name))
+        return RIJ_OK; // whether it is there is seen when it is opened
     return rj_fail(c->refusal, "train: there is no %s '%.60s'; known: %s", c->name, *name,
                    list);
 }

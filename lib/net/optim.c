@@ -6,7 +6,18 @@
  * for RJ_PARAM_WEIGHT alone: biases and batch norm are left free, as is usual. */
 #include "net/net.h"
 #include <math.h>
-#include <string.h>
+
+/* n numbers at *memory, zero if they are new or `fresh`. */
+static rij_status remember_one(rj_params *s, const rj_param *p, size_t n, bool fresh,
+                               rj_real **memory)
+{
+    const bool taken = *memory;
+
+    if (!taken)
+        *memory = rj_numbers(s->dev, &s->arena, n);
+    RJ_REQUIRE(*memory, RIJ_E_MEMORY, "optimiser: no memory for %s", p->name);
+    return taken && !fresh ? RIJ_OK : rj_zero(s->dev, *memory, n);
+}
 
 /* The optimiser's memory, taken on the first step: all of it or, on failure, no step.
  * What an earlier training left there is wiped. */
@@ -18,16 +29,9 @@ static rij_status remember(const rj_optimiser *o, rj_params *s, bool fresh)
 
         if (!p->t.g)
             continue;
-        if (p->m && fresh)
-            memset(p->m, 0, n * sizeof *p->m);
-        if (p->v && fresh)
-            memset(p->v, 0, n * sizeof *p->v);
-        if (!p->m)
-            p->m = rj_arena_take(&s->arena, n, sizeof *p->m);
-        if (o->adamw && !p->v)
-            p->v = rj_arena_take(&s->arena, n, sizeof *p->v);
-        RJ_REQUIRE(p->m && (p->v || !o->adamw), RIJ_E_MEMORY,
-                   "optimiser: no memory for %s", p->name);
+        RJ_TRY(remember_one(s, p, n, fresh, &p->m));
+        if (o->adamw)
+            RJ_TRY(remember_one(s, p, n, fresh, &p->v));
     }
     return RIJ_OK;
 }

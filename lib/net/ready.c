@@ -84,15 +84,30 @@ static rij_status lay_out(struct making *m, const rj_conv *d, const rj_real *w,
                           const rj_real *bias, layer *l)
 {
     const rj_kernels *k = m->dev->k;
-    rj_real *ready;
+    const size_t weights = (size_t)d->k * (size_t)d->c * (size_t)d->r * (size_t)d->s;
+    rj_arena passing = {0};
+    rj_real *ready, *there;
+    rij_status status;
     size_t n;
 
     RJ_TRY(k->conv2d_prepare(m->dev, d, w, bias, &n, NULL));
-    ready = rj_arena_take(&m->ready->arena, n, sizeof *ready);
+    ready = rj_numbers(m->dev, &m->ready->arena, n);
     RJ_REQUIRE(ready, RIJ_E_MEMORY, "prepare: no memory for %zu numbers", n);
-    RJ_TRY(k->conv2d_prepare(m->dev, d, w, bias, &n, ready));
     *l = (layer){*d, ready};
-    return RIJ_OK;
+    RJ_TRY(rj_zero(m->dev, ready, n));
+    if (!k->remote)
+        return k->conv2d_prepare(m->dev, d, w, bias, &n, ready);
+    there = rj_numbers(m->dev, &passing, weights + (size_t)d->k);
+    RJ_REQUIRE(there, RIJ_E_MEMORY, "prepare: no memory for %zu numbers", weights);
+    status = rj_upload(m->dev, there, w, weights);
+    if (status == RIJ_OK)
+        status = rj_upload(m->dev, there + weights, bias, (size_t)d->k);
+    if (status == RIJ_OK)
+        status = k->conv2d_prepare(m->dev, d, there, there + weights, &n, ready);
+    if (status == RIJ_OK)
+        status = rj_wait(m->dev); // other devices' threads read it next
+    rj_arena_free(&passing);
+    return status;
 }
 
 /* A convolution and its batch norm, for pictures like m->at. */
@@ -253,7 +268,7 @@ static size_t trunk_numbers(const rj_ready *r, const rj_device *dev, int n)
 
 static rij_status take(rj_tape *tape, size_t n, rj_real **memory)
 {
-    *memory = rj_arena_take_raw(&tape->arena, n, sizeof **memory);
+    *memory = rj_numbers(tape->dev, &tape->arena, n);
     RJ_REQUIRE(*memory, RIJ_E_MEMORY, "predict: no memory for %zu numbers", n);
     return RIJ_OK;
 }
@@ -293,14 +308,16 @@ static rij_status trunk(const rj_ready *r, rj_device *dev, int n, rj_real *const
 }
 
 /* Pictures that go through the network together: as many as keep what moves between the
- * layers about as small as a part of the weights, all of which are read for each group.
- */
+ * layers about as small as a part of the weights, all of which are read for each group;
+ * on a remote device all of them. */
 static int group_of(const rj_ready *r, const rj_device *dev, int n)
 {
     const rj_conv *d = &r->stem.d;
     const size_t each = numbers(dev, 1, d->k, d->p, d->q) * sizeof(rj_real);
 
-    return (int)RJ_MAX(1, RJ_MIN((size_t)n, r->arena.total / 6 / each));
+    if (dev->k->remote)
+        return n;
+    return (int)RJ_MAX(1, RJ_MIN((size_t)n, r->arena.heap.total / 6 / each));
 }
 
 /* Rows of h for n pictures. room[0 .. 3] are of the trunk's size, [4] of the stem's. */
@@ -321,9 +338,9 @@ static rij_status encode_group(const rj_ready *r, rj_device *dev, int n,
 }
 
 /* Memory of a group on its way: the trunk's four, the stem's, what the front-end makes of
- * the images, and their numbers where rj_real is no float. */
+ * the images, and their numbers where rj_real is no float or the device is remote. */
 struct rooms {
-    rj_real *trunk[5], *front, *host;
+    rj_real *trunk[5], *front, *images;
 };
 
 static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct rooms *m)
@@ -338,8 +355,9 @@ static rij_status take_rooms(const rj_ready *r, rj_tape *tape, int n, struct roo
         RJ_TRY(take(tape, numbers(dev, n, d->k, d->p, d->q), &m->trunk[4]));
     if (r->front != RJ_FRONT_RAW)
         RJ_TRY(take(tape, numbers(dev, n, d->c, d->h, d->w), &m->front));
-    if (sizeof(rj_real) != sizeof(float))
-        RJ_TRY(take(tape, (size_t)n * 3 * (size_t)image[2] * (size_t)image[3], &m->host));
+    if (sizeof(rj_real) != sizeof(float) || dev->k->remote)
+        RJ_TRY(
+            take(tape, (size_t)n * 3 * (size_t)image[2] * (size_t)image[3], &m->images));
     return RIJ_OK;
 }
 
@@ -352,12 +370,17 @@ static rij_status pass_images(const rj_ready *r, rj_device *dev, int n,
     const rj_residual residual = {
         n, 3, image[2], image[3], r->stem.d.c, r->stem.d.h, r->stem.d.w, r->front, true};
 
-    *images = m->host;
-    if (m->host)
-        for (size_t i = 0; i < (size_t)n * 3 * (size_t)image[2] * (size_t)image[3]; i++)
-            m->host[i] = planar[i];
+    const size_t numbers_in = (size_t)n * 3 * (size_t)image[2] * (size_t)image[3];
+
+    *images = m->images;
+    if (dev->k->remote)
+        RJ_TRY(rj_upload(dev, m->images, (const rj_real *)(const void *)planar,
+                         numbers_in)); // rj_real is float
+    else if (m->images)
+        for (size_t i = 0; i < numbers_in; i++)
+            m->images[i] = planar[i];
     else
-        *images = (const rj_real *)(const void *)planar; // rj_real is float
+        *images = (const rj_real *)(const void *)planar;
     if (r->front == RJ_FRONT_RAW)
         return RIJ_OK;
     RJ_TRY(dev->k->residual(dev, &residual, *images, m->front));

@@ -172,6 +172,13 @@ static bool is_anchor(const rj_contrast *d, int a, const rj_real *row)
     return d->label[a] <= 1 && d->weight[a] > 0 && sum > 0;
 }
 
+rij_status rj_ref_contrast_keep(rj_device *dev, const rj_contrast *d, size_t *n)
+{
+    (void)dev;
+    *n = (size_t)d->m * (size_t)d->m;
+    return RIJ_OK;
+}
+
 rij_status rj_ref_contrast(rj_device *dev, const rj_contrast *d, const rj_real *z,
                            rj_real *loss, rj_real *g)
 {
@@ -215,6 +222,25 @@ rij_status rj_ref_contrast_grad(rj_device *dev, const rj_contrast *d, const rj_r
     return RIJ_OK;
 }
 
+static rj_contrast dims(const rj_call *call)
+{
+    const rj_contrast_par *par = call->par;
+    const rj_tensor *z = call->in[0], *f = call->in[5];
+
+    return (rj_contrast){.m = z->shape.dim[0],
+                         .d = z->shape.dim[1],
+                         .df = f ? f->shape.dim[1] : 0,
+                         .tau = par->tau,
+                         .tau_s = par->tau_s,
+                         .alpha = par->alpha,
+                         .beta = par->beta,
+                         .label = call->in[1]->x,
+                         .pair = call->in[2]->x,
+                         .role = call->in[3]->x,
+                         .weight = call->in[4]->x,
+                         .f = f ? f->x : NULL};
+}
+
 static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
 {
     const rj_shape *z = &call->in[0]->shape;
@@ -236,28 +262,10 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
     RJ_REQUIRE(par->tau > 0 && par->tau_s > 0 && par->alpha <= 1 && par->beta <= 1,
                RIJ_E_ARGUMENT, "contrast: tau %g, tau_s %g, alpha %g, beta %g", par->tau,
                par->tau_s, par->alpha, par->beta);
+    const rj_contrast d = dims(call);
+
     *out = rj_shape_plain(0, 0, 0, 0, 0);
-    *saved = (size_t)z->dim[0] * (size_t)z->dim[0];
-    return RIJ_OK;
-}
-
-static rj_contrast dims(const rj_call *call)
-{
-    const rj_contrast_par *par = call->par;
-    const rj_tensor *z = call->in[0], *f = call->in[5];
-
-    return (rj_contrast){.m = z->shape.dim[0],
-                         .d = z->shape.dim[1],
-                         .df = f ? f->shape.dim[1] : 0,
-                         .tau = par->tau,
-                         .tau_s = par->tau_s,
-                         .alpha = par->alpha,
-                         .beta = par->beta,
-                         .label = call->in[1]->x,
-                         .pair = call->in[2]->x,
-                         .role = call->in[3]->x,
-                         .weight = call->in[4]->x,
-                         .f = f ? f->x : NULL};
+    return call->dev->k->contrast_keep(call->dev, &d, saved);
 }
 
 static rij_status forward(const rj_call *call)

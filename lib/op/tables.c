@@ -9,7 +9,6 @@
 const rj_kernels rj_ref_kernels = {
     .name = "ref",
     .block = 1,
-    .host = true,
 #define RJ_KERNEL(name, cpu, args) .name = rj_ref_##name,
 #include "device/kernels.def"
 #undef RJ_KERNEL
@@ -18,7 +17,6 @@ const rj_kernels rj_ref_kernels = {
 const rj_kernels rj_cpu_kernels = {
     .name = "cpu",
     .block = 16,
-    .host = true,
     .halves = true,
 #define RJ_KERNEL(name, cpu, args) .name = RJ_CPU_##cpu(name),
 #include "device/kernels.def"

@@ -40,7 +40,7 @@ rij_status rj_apply(rj_tape *tape, const rj_op *op, const void *par,
                                                                &shape, false, &c.out));
     c.out->learns = wanted;
     c.out->passing = op->passing;
-    c.saved = saved ? rj_arena_take_raw(&tape->arena, saved, sizeof *c.saved) : NULL;
+    c.saved = saved ? rj_numbers(tape->dev, &tape->arena, saved) : NULL;
     RJ_REQUIRE(c.saved || !saved, RIJ_E_MEMORY, "%s: no memory for %zu numbers", op->name,
                saved);
     RJ_TRY(op->forward(&c));
@@ -139,7 +139,7 @@ static rij_status borrow(rj_tape *tape, size_t numbers, rj_real **memory)
 
     while ((at = free_stretch(tape, n, &end, &room, &last)) < 0) {
         const size_t more = longer(tape, n - last) ? n - last : n;
-        rj_real *fresh = rj_arena_take_raw(&tape->arena, more, sizeof *fresh);
+        rj_real *fresh = rj_numbers(tape->dev, &tape->arena, more);
         RJ_REQUIRE(fresh, RIJ_E_MEMORY, "backward: no memory for %zu numbers", n);
         RJ_TRY(loan_new(tape, tape->loans, (rj_loan){fresh, more, false}));
     }

@@ -12,13 +12,13 @@ rij_status rj_tensor_new_raw(rj_device *dev, rj_arena *arena, const rj_shape *sh
 
     RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
     t->shape = *shape;
-    t->x = rj_arena_take_raw(arena, n, sizeof *t->x);
+    t->x = rj_numbers(dev, arena, n);
     t->learns = gradient;
-    t->g = gradient ? rj_arena_take(arena, n, sizeof *t->g) : NULL;
+    t->g = gradient ? rj_numbers(dev, arena, n) : NULL;
     RJ_REQUIRE(t->x && (t->g || !gradient), RIJ_E_MEMORY,
                "no memory for a tensor of shape %s", rj_shape_text(shape, text));
     *out = t;
-    return RIJ_OK;
+    return gradient ? rj_zero(dev, t->g, n) : RIJ_OK;
 }
 
 rij_status rj_tensor_new(rj_device *dev, rj_arena *arena, const rj_shape *shape,
@@ -64,7 +64,7 @@ rij_status rj_tensor_lend(rj_tape *tape, const rj_shape *shape, const float *pla
 {
     rj_tensor *t;
 
-    if (shape->picture || !tape->dev->k->host)
+    if (shape->picture || tape->dev->k->remote)
         return rj_tensor_from(tape, shape, planar, out);
     t = rj_arena_take(&tape->arena, 1, sizeof *t);
     RJ_REQUIRE(t, RIJ_E_MEMORY, "no memory for a tensor");
@@ -75,22 +75,42 @@ rij_status rj_tensor_lend(rj_tape *tape, const rj_shape *shape, const float *pla
     return RIJ_OK;
 }
 
+/* Where planar numbers of a picture wait in a remote device's memory. */
+static rij_status waiting(rj_device *dev, size_t n, rj_real **memory)
+{
+    RJ_TRY(rj_device_shared(dev, n * sizeof **memory));
+    *memory = dev->shared;
+    return RIJ_OK;
+}
+
 rij_status rj_tensor_write(rj_device *dev, rj_tensor *t, const rj_real *planar)
 {
     const rj_picture d = rj_shape_dims(&t->shape);
+    const size_t n = rj_count(&t->shape);
+    rj_real *there;
 
-    if (t->shape.picture)
+    if (!t->shape.picture)
+        return rj_upload(dev, t->x, planar, n);
+    if (!dev->k->remote)
         return dev->k->pack(dev, &d, planar, t->x);
-    return rj_upload(dev, t->x, planar, rj_count(&t->shape));
+    RJ_TRY(waiting(dev, n, &there));
+    RJ_TRY(rj_upload(dev, there, planar, n));
+    return dev->k->pack(dev, &d, there, t->x);
 }
 
 rij_status rj_tensor_read(rj_device *dev, const rj_tensor *t, rj_real *planar)
 {
     const rj_picture d = rj_shape_dims(&t->shape);
+    const size_t n = rj_count(&t->shape);
+    rj_real *there;
 
-    if (t->shape.picture)
+    if (!t->shape.picture)
+        return rj_download(dev, planar, t->x, n);
+    if (!dev->k->remote)
         return dev->k->unpack(dev, &d, t->x, planar);
-    return rj_download(dev, planar, t->x, rj_count(&t->shape));
+    RJ_TRY(waiting(dev, n, &there));
+    RJ_TRY(dev->k->unpack(dev, &d, t->x, there));
+    return rj_download(dev, planar, there, n);
 }
 
 rij_status rj_tensor_scalar(rj_device *dev, const rj_tensor *t, double *value)

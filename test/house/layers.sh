@@ -1,7 +1,8 @@
 #!/bin/sh
 # A file includes its own layer and the layers to its left, written from lib/:
-# "tensor/tensor.h". cpu hangs beside device: it sees base and device only. data and the
-# learning layers op, net, model do not know each other; forge and judge join them.
+# "tensor/tensor.h". cpu, and cuda/ outside lib, hang beside device: they see base and
+# device only. data and the learning layers op, net, model do not know each other; forge
+# and judge join them.
 # Examples, and the tests of the public header, include nothing of ours but that header.
 order="base device tensor data op net model forge judge"
 
@@ -22,6 +23,10 @@ FNR == 1 { split(FILENAME, part, "/"); mine = part[2] }
 function complain(why) { print FILENAME ":" FNR ": " why; bad = 1 }
 END { exit bad }' || bad=1
 
+if grep -n '^ *# *include *"[a-z_]*/' cuda/*.[ch] cuda/*.cu | grep -v '"\(base\|device\)/'; then
+    echo "cuda includes base, device and its own headers only"
+    bad=1
+fi
 if grep -n '^ *# *include *"' examples/*.[ch] | grep -v '"show.h"'; then
     echo "examples include <realjudge.h> and the system's headers only"
     bad=1

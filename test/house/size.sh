@@ -2,8 +2,8 @@
 # Ceilings: a file 500 lines, a function 60 from its brace to its brace, a line 90 columns.
 # Golden vectors are data and have no ceiling; tables (.def) have one entry a line, however
 # wide.
-find lib include examples test bench -path test/golden -prune -o \
-    \( -name '*.[ch]' -o -name '*.def' \) -print | sort | xargs awk '
+find lib include cuda examples test bench -path test/golden -prune -o \
+    \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cc' -o -name '*.def' \) -print | sort | xargs awk '
 FNR == 1 { start = 0 }
 FNR == 501 { complain("more than 500 lines") }
 FILENAME !~ /\.def$/ { line = $0; gsub(/\t/, "        ", line); if (width(line) > 90) complain(width(line) " columns") }
