@@ -50,23 +50,13 @@ static rij_status describe_rows(rj_trainer *t, const rj_batch *batch, rj_tensor 
 }
 
 /* Rows of F_0's z_hom for the batch, then the traces: what soft targets are made of. */
-static rij_status frozen_rows(rj_trainer *t, const rj_batch *batch, rj_tensor **f)
+static rij_status frozen_rows(rj_trainer *t, const rj_batch *batch, rj_tensor *trace,
+                              rj_tensor **f)
 {
-    const int b = batch->rows, d = t->o.embedding, m = b + t->traces;
-    const rj_shape shape = rj_shape_plain(2, m, d, 0, 0);
-    const size_t n = (size_t)b * (size_t)d;
-    rj_real *host = rj_arena_take(&t->tape.arena, n, sizeof *host);
-    float *rows = rj_arena_take(&t->tape.arena, (size_t)m * (size_t)d, sizeof *rows);
     rj_tensor *z;
 
-    RJ_REQUIRE(host && rows, RIJ_E_MEMORY, "stage 2: no memory");
     RJ_TRY(rj_train_frozen(t, batch, &z));
-    RJ_TRY(rj_tensor_read(t->dev, z, host));
-    for (size_t i = 0; i < n; i++)
-        rows[i] = (float)host[i];
-    if (t->traces > 0)
-        memcpy(rows + n, t->trace, (size_t)t->traces * (size_t)d * sizeof *rows);
-    return rj_tensor_from(&t->tape, &shape, rows, f);
+    return rj_apply(&t->tape, &rj_op_concat, NULL, (rj_tensor *[RJ_MAX_IN]){z, trace}, f);
 }
 
 static rij_status contrast_loss(rj_trainer *t, const rj_batch *batch, rj_tensor *h,
@@ -86,7 +76,7 @@ static rij_status contrast_loss(rj_trainer *t, const rj_batch *batch, rj_tensor 
                     &in[0]));
     RJ_TRY(describe_rows(t, batch, in));
     if (soft && t->stage1)
-        RJ_TRY(frozen_rows(t, batch, &in[5]));
+        RJ_TRY(frozen_rows(t, batch, trace, &in[5]));
     return rj_apply(&t->tape, &rj_op_contrast, &par, in, loss);
 }
 
@@ -153,15 +143,15 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
     rj_tape_reset(&t->tape); // which was lent the batch before
     RJ_TRY(rj_batcher_next(batcher, &batch));
     RJ_TRY(forward(t, batch, loss));
-    for (int i = 0; i < 3; i++)
+    RJ_TRY(rj_params_clear_gradients(rj_net_params(t->net)));
+    RJ_TRY(rj_backward(&t->tape, loss[0]));
+    RJ_TRY(rj_optimiser_step(optimiser, rj_net_params(t->net), rate, step + 1));
+    for (int i = 0; i < 3; i++) // only now, for it waits for the device
         if (loss[i])
             RJ_TRY(rj_tensor_scalar(t->dev, loss[i], &value[i]));
     RJ_REQUIRE(isfinite(value[0]), RIJ_E_DIVERGED,
                "stage 2: the loss is %g at step %jd, learning rate %g", value[0],
                (intmax_t)step, rate);
-    RJ_TRY(rj_params_clear_gradients(rj_net_params(t->net)));
-    RJ_TRY(rj_backward(&t->tape, loss[0]));
-    RJ_TRY(rj_optimiser_step(optimiser, rj_net_params(t->net), rate, step + 1));
     if (now)
         RJ_TRY(check(t, step, w));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, value, now);

@@ -169,15 +169,15 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
     rj_tape_reset(&t->tape); // which was lent the batch before
     RJ_TRY(rj_batcher_next(batcher, &batch));
     RJ_TRY(forward(t, batch, broken, &s));
-    for (int i = 0; i < 4; i++)
+    RJ_TRY(rj_params_clear_gradients(rj_net_params(t->net)));
+    RJ_TRY(rj_backward(&t->tape, s.loss[0]));
+    RJ_TRY(rj_optimiser_step(&sgd, rj_net_params(t->net), rate, step + 1));
+    for (int i = 0; i < 4; i++) // only now, for it waits for the device
         if (s.loss[i])
             RJ_TRY(rj_tensor_scalar(t->dev, s.loss[i], &loss[i]));
     RJ_REQUIRE(isfinite(loss[0]), RIJ_E_DIVERGED,
                "stage 1: the loss is %g at step %jd, learning rate %g", loss[0],
                (intmax_t)step, rate);
-    RJ_TRY(rj_params_clear_gradients(rj_net_params(t->net)));
-    RJ_TRY(rj_backward(&t->tape, s.loss[0]));
-    RJ_TRY(rj_optimiser_step(&sgd, rj_net_params(t->net), rate, step + 1));
     if (now)
         RJ_TRY(diagnose(t, &s, step, rate));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, loss, now);
