@@ -253,18 +253,30 @@ double order_bound(const one *c, size_t n, const rj_real *a)
     return 32 * eps * sqrt(terms) * most;
 }
 
+/* The channel whose number is the i-th in storage, or one past the last. */
+static size_t channel_at(const run *r, const rj_picture *d, size_t i)
+{
+    const size_t block = (size_t)r->dev->k->block,
+                 blocks = ((size_t)d->c + block - 1) / block;
+
+    if (r->dev->k->channels_last)
+        return i % (blocks * block);
+    return i / ((size_t)d->h * (size_t)d->w * block) % blocks * block + i % block;
+}
+
 void check_lanes(const run *r, const rj_shape *shape, const rj_real *x)
 {
     const rj_picture d = rj_shape_dims(shape);
-    const size_t block = (size_t)r->dev->k->block,
-                 plane = (size_t)d.h * (size_t)d.w * block;
-    const size_t blocks = ((size_t)d.c + block - 1) / block;
+    const size_t block = (size_t)r->dev->k->block, n = rj_storage(r->dev, shape),
+                 blocks = ((size_t)d.c + block - 1) / block;
+    rj_real *here = rj_alloc(n, sizeof *here);
 
-    for (size_t i = 0; i < (size_t)d.n * blocks * plane; i++)
-        HOLDS(i / plane % blocks * block + i % block < (size_t)d.c ||
-                  stored_number(r, shape, x, i) == 0,
+    OK(rj_download(r->dev, here, x, n));
+    for (size_t i = 0; i < (size_t)d.n * blocks * block * (size_t)d.h * (size_t)d.w; i++)
+        HOLDS(channel_at(r, &d, i) < (size_t)d.c || stored_number(r, shape, here, i) == 0,
               "%s/%s: a lane past channel %d holds %g", r->c->op->name, r->c->name, d.c,
-              stored_number(r, shape, x, i));
+              stored_number(r, shape, here, i));
+    rj_free(here);
 }
 
 const char *next_isa(int *i)

@@ -99,8 +99,8 @@ START_TEST(every_auto_encoder_starts_as_a_plain_resampler)
         rj_autoencoder_free(a);
     }
     rj_image_free(&slope);
-    rj_device_close(tape.dev);
     rj_tape_free(&tape);
+    rj_device_close(tape.dev);
     rj_pool_free(pool);
 }
 END_TEST
@@ -136,8 +136,8 @@ START_TEST(a_loss_that_is_no_number_stops_the_training)
     rj_autoencoder_free(a);
     rj_image_free(&picture);
     rj_image_free(&narrow);
-    rj_device_close(tape.dev);
     rj_tape_free(&tape);
+    rj_device_close(tape.dev);
     rj_pool_free(pool);
 }
 END_TEST

@@ -464,8 +464,8 @@ START_TEST(shapes_that_do_not_fit_are_refused_and_nothing_is_made)
                       "%s/%s: \"%s\"", c->op->name, c->name, rij_last_error());
         ck_assert_ptr_null(out);
         ck_assert_int_eq(tape.n, 0);
-        rj_device_close(tape.dev);
         rj_tape_free(&tape);
+        rj_device_close(tape.dev);
         rj_pool_free(pool);
     }
 }

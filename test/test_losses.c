@@ -59,8 +59,8 @@ static void solve(problem *p)
     OK(rj_tensor_read(tape.dev, in[0], p->z));
     OK(rj_backward(&tape, loss));
     memcpy(p->du, u->g, (size_t)(p->m * p->d) * sizeof *p->du);
-    rj_device_close(tape.dev);
     rj_tape_free(&tape);
+    rj_device_close(tape.dev);
     rj_pool_free(pool);
 }
 
@@ -381,8 +381,8 @@ START_TEST(the_classifier_loss_does_not_overflow)
         ck_assert(value == 5000); // two wrong by 10000, two right
         ck_assert(in[0]->g[0] == (rj_real)0.25 && in[0]->g[1] == (rj_real)-0.25);
         ck_assert(in[0]->g[2] == 0 && in[0]->g[3] == 0);
-        rj_device_close(tape.dev);
         rj_tape_free(&tape);
+        rj_device_close(tape.dev);
         rj_pool_free(pool);
     }
 }

@@ -59,8 +59,8 @@ START_TEST(training_overfits_32_images)
         loss = fit_step(net, &tape, planar, label, t);
     ck_assert_msg(loss <= 0.02, "the loss is still %g", loss);
     rj_net_free(net);
-    rj_device_close(tape.dev);
     rj_tape_free(&tape);
+    rj_device_close(tape.dev);
     rj_pool_free(pool);
     rj_free(planar);
 }
@@ -116,8 +116,8 @@ static void check_steps(const char *encoder, const char *front)
     ck_assert_msg(more < FEW_PAGES, "%s: %ld new pages", encoder, more);
     ck_assert_msg(rj_memory_fail_at(0) == 0, "%s: memory was taken", encoder);
     rj_net_free(net);
-    rj_device_close(tape.dev);
     rj_tape_free(&tape);
+    rj_device_close(tape.dev);
     rj_pool_free(pool);
     rj_free(planar);
 }

@@ -1,0 +1,298 @@
+/* The device that RIJ_TEST_DEVICE names (cpu if none is named), in all its precisions:
+ * every case against the reference, the same bits each time, whatever lay in its memory.
+ * make test-cuda-sim runs this on the simulated GPU. RIJ_TEST_OP: the cases of one op. */
+#include "like.h"
+#include "test.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *device(void)
+{
+    const char *name = getenv("RIJ_TEST_DEVICE");
+
+    return name && *name ? name : "cpu";
+}
+
+/* The k-th case, or, if that is not asked for, the next one; NULL: there is none. */
+static const one *next_case(int *k)
+{
+    const char *op = getenv("RIJ_TEST_OP");
+
+    while (*k < cases_count) {
+        const one *c = &cases[(*k)++];
+        if (!op || !*op || strcmp(op, c->op->name) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+/* Pictures are stored in two ways; only convolutions know a third. */
+static int last_precision(const one *c)
+{
+    return convolves(c) ? RJ_TF32 : pictured(c) ? RJ_BF16 : RJ_FP32;
+}
+
+/* Everything of a case in float32: sums are in another order, no more. */
+static void check_case(const one *c)
+{
+    size_t n, m;
+    rj_real *a = all_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
+    rj_real *b = all_numbers(c, &(way){device(), 2, RJ_FP32, RJ_AUTO}, &m);
+    const double most = order_bound(c, n, a);
+
+    ck_assert_uint_eq(n, m);
+    for (size_t i = 0; i < n; i++)
+        HOLDS(fabs((double)a[i] - (double)b[i]) <= most,
+              "%s/%s [%zu] of %zu: ref %.9g, %s %.9g, %.3g allowed", c->op->name, c->name,
+              i, n, (double)a[i], device(), (double)b[i], most);
+    rj_free(a);
+    rj_free(b);
+}
+
+START_TEST(every_case_agrees_with_the_reference)
+{
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL)
+        check_case(c);
+}
+END_TEST
+
+START_TEST(every_case_agrees_like_with_like_in_every_precision)
+{
+    static const char *const labels[] = {
+        [RJ_FP32] = "fp32", [RJ_BF16] = "bf16", [RJ_TF32] = "tf32"};
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL)
+        for (int p = RJ_FP32; p <= last_precision(c); p++)
+            check_like(c, &(way){device(), 2, (enum rj_precision)p, RJ_DIRECT},
+                       labels[p]);
+}
+END_TEST
+
+/* One number for the bits of all cases, into the file that RIJ_TEST_BITS names, so that
+ * whole runs can be compared. */
+static void note_bits(uint64_t bits)
+{
+    const char *path = getenv("RIJ_TEST_BITS");
+    FILE *file = path && *path ? fopen(path, "w") : NULL;
+
+    if (!file)
+        return;
+    fprintf(file, "%016llx\n", (unsigned long long)bits);
+    fclose(file);
+}
+
+START_TEST(the_same_bits_each_time)
+{
+    uint64_t bits = 1;
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL)
+        for (int p = RJ_FP32; p <= last_precision(c); p++) {
+            const way w = {device(), 2, (enum rj_precision)p, RJ_AUTO};
+            size_t n, m;
+            rj_real *a = all_numbers(c, &w, &n);
+            rj_real *b = all_numbers(c, &w, &m);
+            ck_assert_msg(n == m && memcmp(a, b, n * sizeof *a) == 0,
+                          "%s/%s, precision %d", c->op->name, c->name, p);
+            bits = rj_hash(a, n * sizeof *a, bits);
+            rj_free(a);
+            rj_free(b);
+        }
+    note_bits(bits);
+}
+END_TEST
+
+/* Output of a case whose numbers' signs are taken away, if that is asked for. */
+static rj_real *output_of(const one *c, const way *w, bool sizes)
+{
+    rj_real *y;
+    run r;
+
+    run_open_way(&r, c, w);
+    for (int i = 0; i < c->op->inputs && sizes; i++)
+        if (r.in[i]) {
+            rj_real *x = values_of(&r, r.in[i]);
+            for (size_t k = 0; k < rj_count(&c->in[i]); k++)
+                x[k] = (rj_real)fabs((double)x[k]);
+            set_values(&r, r.in[i], x);
+            rj_free(x);
+        }
+    run_forward(&r);
+    y = values_of(&r, r.out);
+    run_close(&r);
+    return y;
+}
+
+/* Of 11 significant bits a cut number is off by 2^-10 of itself at most and a rounded one
+ * by 2^-11, so a sum of products by both times the sum of their sizes. Products of
+ * bfloat16 would be off by 2^-8, and in sums of few terms are. */
+START_TEST(tf32_multiplies_11_bits)
+{
+    const double most = 0x1p-10 + 0x1p-11 + 0x1p-20;
+    const way ref = {"ref", 1, RJ_FP32, RJ_AUTO}, there = {device(), 2, RJ_TF32, RJ_AUTO};
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL) {
+        if (!convolves(c))
+            continue;
+        rj_real *a = output_of(c, &ref, false), *size = output_of(c, &ref, true);
+        rj_real *b = output_of(c, &there, false);
+        run r;
+        run_open(&r, c, "ref", 1);
+        for (size_t i = 0; i < rj_count(&r.out->shape); i++)
+            HOLDS(fabs((double)a[i] - (double)b[i]) <= most * (double)size[i] + 1e-7,
+                  "%s/%s: y[%zu] is %.9g, not %.9g, of sizes that add up to %.3g",
+                  c->op->name, c->name, i, (double)b[i], (double)a[i], (double)size[i]);
+        run_close(&r);
+        rj_free(a);
+        rj_free(b);
+        rj_free(size);
+    }
+}
+END_TEST
+
+/* n numbers of the device's memory, every byte of them `byte`. */
+static void soil(rj_device *dev, rj_real *x, size_t n, int byte)
+{
+    rj_real *bytes = rj_alloc(n, sizeof *bytes);
+
+    memset(bytes, byte, n * sizeof *bytes);
+    OK(rj_upload(dev, x, bytes, n));
+    rj_free(bytes);
+}
+
+/* Gradient of input i, from where every byte of it is `byte`. */
+static rj_real *backward_onto(run *r, int i, int byte)
+{
+    const rj_tensor g = gradient_as_values(r->in[i]);
+
+    soil(r->dev, r->in[i]->g, rj_storage(r->dev, &r->in[i]->shape), byte);
+    OK(r->c->op->backward(&r->tape.call[0]));
+    return values_of(r, &g);
+}
+
+/* What an op says that it writes, nothing that lay there shines through. */
+static void check_fresh(run *r, int i)
+{
+    const size_t n = rj_count(&r->in[i]->shape);
+    rj_real *added = backward_onto(r, i, 0), *written;
+
+    r->tape.call[0].fresh = 1u << i;
+    written = backward_onto(r, i, 0xff);
+    r->tape.call[0].fresh = 0;
+    for (size_t k = 0; k < n; k++)
+        HOLDS(added[k] == written[k],
+              "%s/%s: dx[%zu] of input %d, %.9g added, %.9g written", r->c->op->name,
+              r->c->name, k, i, (double)added[k], (double)written[k]);
+    if (r->in[i]->shape.picture)
+        check_lanes(r, &r->in[i]->shape, r->in[i]->g);
+    rj_free(added);
+    rj_free(written);
+}
+
+START_TEST(a_fresh_gradient_is_written_whole)
+{
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL)
+        for (int p = RJ_FP32; p <= last_precision(c); p++) {
+            rj_real *v;
+            run r;
+            run_open_way(&r, c, &(way){device(), 2, (enum rj_precision)p, RJ_AUTO});
+            v = weights(rj_count(&r.out->shape));
+            run_backward(&r, v);
+            for (int i = 0; i < c->op->inputs; i++)
+                if (c->op->writes >> i & 1 && r.in[i] && wants(c, i))
+                    check_fresh(&r, i);
+            rj_free(v);
+            run_close(&r);
+        }
+}
+END_TEST
+
+/* Output of pictures, or images, full of what are no numbers. */
+static rj_real *of_no_numbers(const one *c, const way *w, size_t *n)
+{
+    rj_real *y;
+    run r;
+
+    run_open_way(&r, c, w);
+    for (int i = 0; i < c->op->inputs; i++)
+        if (r.in[i] && c->in[i].rank == 4 && !(convolves(c) && i > 0)) {
+            rj_real *x = values_of(&r, r.in[i]);
+            for (size_t k = 0; k < rj_count(&c->in[i]); k++)
+                x[k] = (rj_real)NAN;
+            set_values(&r, r.in[i], x);
+            rj_free(x);
+        }
+    run_forward(&r);
+    *n = rj_count(&r.out->shape);
+    y = values_of(&r, r.out);
+    run_close(&r);
+    return y;
+}
+
+/* As in the reference, so that one sees a training diverge. */
+START_TEST(what_is_no_number_stays_none)
+{
+    const one *c;
+    int k = 0;
+
+    while ((c = next_case(&k)) != NULL)
+        for (int p = RJ_FP32; pictured(c) && p <= last_precision(c); p++) {
+            const way w = {device(), 2, (enum rj_precision)p, RJ_DIRECT};
+            size_t n;
+            rj_real *a = of_no_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
+            rj_real *b = of_no_numbers(c, &w, &n);
+            for (size_t j = 0; j < n; j++)
+                HOLDS(isnan(a[j]) == isnan(b[j]),
+                      "%s/%s, precision %d: y[%zu] is %g, not %g", c->op->name, c->name,
+                      p, j, (double)b[j], (double)a[j]);
+            rj_free(a);
+            rj_free(b);
+        }
+}
+END_TEST
+
+/* The loss that the product is about, at a size of use, more exactly than its sums have
+ * to be: 1e-5 of the largest number of the gradient. */
+START_TEST(the_gradient_of_contrast_is_within_1e_5)
+{
+    const one soft = {&rj_op_contrast,
+                      "large",
+                      "glpowc",
+                      PAR(rj_contrast_par, 0.1, 0.1, 0.5, 0.3),
+                      {PLAIN(2, 150, 64), PLAIN(1, 150), PLAIN(1, 150), PLAIN(1, 150),
+                       PLAIN(1, 150), PLAIN(2, 150, 64)}};
+    size_t n, m;
+    rj_real *a = all_numbers(&soft, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
+    rj_real *b = all_numbers(&soft, &(way){device(), 2, RJ_BF16, RJ_AUTO}, &m);
+    double most = 0;
+
+    for (size_t i = 1; i < n; i++) // the loss comes first
+        most = fmax(most, fabs((double)a[i]));
+    ck_assert_msg(most > 1e-3, "a gradient of %g at most checks nothing", most);
+    for (size_t i = 1; i < n; i++)
+        HOLDS(fabs((double)a[i] - (double)b[i]) <= 1e-5 * most, "[%zu]: %.9g, not %.9g",
+              i, (double)b[i], (double)a[i]);
+    HOLDS(fabs((double)a[0] - (double)b[0]) <= 1e-5 * fabs((double)a[0]),
+          "loss %.9g, not %.9g", (double)b[0], (double)a[0]);
+    rj_free(a);
+    rj_free(b);
+}
+END_TEST
+
+SUITE(device, 900, every_case_agrees_with_the_reference,
+      every_case_agrees_like_with_like_in_every_precision, the_same_bits_each_time,
+      tf32_multiplies_11_bits, a_fresh_gradient_is_written_whole,
+      what_is_no_number_stays_none, the_gradient_of_contrast_is_within_1e_5)
