@@ -1,0 +1,100 @@
+/* conv_warp.h: what a warp of conv_tensor.cu and conv_span.cu multiplies on tensor cores,
+ * and how it writes it.
+ *
+ * A warp has MI tiles of 16 rows and NJ of 8 columns of `out`. Both types of cell are
+ * bytes to all of this: ldmatrix moves one float as it does two bfloat16, only the
+ * multiply differs. A lane of an mma gets columns 2 t and 2 t + 1 of eight. Rows of
+ * weights are put into the tile in such an order that four mma give it 8 t .. 8 t + 7 of
+ * 32 columns: it writes eight channels at once, without an exchange. */
+#ifndef RJ_CONV_WARP_H
+#define RJ_CONV_WARP_H
+
+#include "conv_tile.h"
+
+/* Column of 32 that row `at` of a tile of weights holds. */
+RJ_DEVICE int rj_column_of(int at)
+{
+    return (at & 7) / 2 * 8 + at / 8 * 2 + (at & 1);
+}
+
+template <class T>
+RJ_DEVICE void rj_multiply(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    if (sizeof(T) == 2)
+        rj_multiply_bf16(d, a, b);
+    else
+        rj_multiply_tf32(d, a, b);
+}
+
+/* Half a step of a warp: MI tiles of 16 rows, NJ of 8 columns. */
+template <int MI, int NJ> struct rj_halfstep {
+    uint32_t a[MI][4], b[NJ / 2][4];
+};
+
+/* a, b: the lane's rows in shared memory; chunk: the lane's of this half, times 16. */
+template <int MI, int NJ>
+RJ_DEVICE void rj_read(rj_halfstep<MI, NJ> &f, const unsigned char *a,
+                       const unsigned char *b, int chunk_a, int chunk_b)
+{
+#pragma unroll
+    for (int i = 0; i < MI; i++)
+        rj_matrices(f.a[i], a + i * 16 * RJ_ROW + chunk_a);
+#pragma unroll
+    for (int j = 0; j < NJ / 2; j++)
+        rj_matrices(f.b[j], b + j * 16 * RJ_ROW + chunk_b);
+}
+
+template <class T, int MI, int NJ>
+RJ_DEVICE void rj_multiply_all(float d[MI][NJ][4], const rj_halfstep<MI, NJ> &f)
+{
+#pragma unroll
+    for (int i = 0; i < MI; i++)
+#pragma unroll
+        for (int j = 0; j < NJ; j++)
+            rj_multiply<T>(d[i][j], f.a[i], f.b[j / 2] + j % 2 * 2);
+}
+
+/* What a warp has summed, from row m and column k on; lane 4 g + t. */
+template <class T, bool GRID, int MI, int NJ>
+RJ_DEVICE void rj_write_all(const rj_conv_job &job, const rj_phase &f, int m, int k,
+                            int lane, const float d[MI][NJ][4])
+{
+#pragma unroll
+    for (int group = 0; group < NJ / 4; group++) {
+        const int at = k + group * 32 + lane % 4 * 8;
+        float bias[8];
+        if (at >= job.g.k)
+            return;
+        rj_take_bias(job, at, bias);
+#pragma unroll
+        for (int i = 0; i < 2 * MI; i++) {
+            const size_t pixel = rj_pixel_of<GRID>(job.g, f, m + i * 8 + lane / 4);
+            float v[8];
+#pragma unroll
+            for (int e = 0; e < 8; e++)
+                v[e] = d[i / 2][group * 4 + e / 2][i % 2 * 2 + e % 2];
+            if (pixel != RJ_NOWHERE)
+                rj_write<T>(job, pixel, at, bias, v);
+        }
+    }
+}
+
+/* Where a lane finds its rows of matrices: of pixels 8 lanes down, then right; of weights
+ * right, then down. */
+struct rj_lane {
+    const unsigned char *a, *b;
+    int chunk_a, chunk_b;
+};
+
+RJ_DEVICE rj_lane rj_lane_of(const unsigned char *a, const unsigned char *b, int lane)
+{
+    const int turn = lane % 8 / 2 << 4;
+    rj_lane l;
+
+    l.a = a + lane % 16 * RJ_ROW;
+    l.b = b + (lane / 16 * 8 + lane % 8) * RJ_ROW;
+    l.chunk_a = (lane / 16 << 4) ^ turn, l.chunk_b = (lane / 8 % 2 << 4) ^ turn;
+    return l;
+}
+
+#endif
