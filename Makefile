@@ -79,6 +79,7 @@ demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 	@$(MAKE) --no-print-directory run-demo
 test: setup ## run the tests; K=name runs one suite
 	@$(MAKE) --no-print-directory run-test
+	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-cuda-sim)
 deps:
 	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
 
@@ -146,6 +147,8 @@ run-bench-peers: lib $(BENCHES)
 check-house: lib $(B)/test/test ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
+
+include test/cuda-sim/sim.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
