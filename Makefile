@@ -6,6 +6,7 @@
 #   make test                   the tests; K=name runs one suite
 #   make bench                  how fast it is here; QUICK=1: fewer cases
 #   make bench-peers            the same work by other programs, and the ratios
+#   make cuda cuda-judge        the GPU's plugin, and its machine code judged: docs/gpu.md
 #   make SAN=address test       tests under a sanitizer (address, undefined, thread)
 #   make REAL=double test       tests in double precision (the gradient checks)
 #   make V=1                    print every command
@@ -149,6 +150,7 @@ check-house: lib $(B)/test/test ## rules a machine can check: layers, names, sym
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include test/cuda-sim/sim.mk
+include bench/judge.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
