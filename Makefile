@@ -80,7 +80,8 @@ demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 	@$(MAKE) --no-print-directory run-demo
 test: setup ## run the tests; K=name runs one suite
 	@$(MAKE) --no-print-directory run-test
-	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-cuda-sim)
+	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-vendor \
+	    test-libraries test-bench-cuda test-cuda-sim)
 deps:
 	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
 
@@ -150,7 +151,7 @@ check-house: lib $(B)/test/test ## rules a machine can check: layers, names, sym
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include test/cuda-sim/sim.mk
-include bench/judge.mk
+include bench/judge.mk bench/gpu.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
