@@ -10,7 +10,7 @@ extern "C" __global__ void multiply_64(float *x, float b, float c)
 }
 
 extern "C" __global__ void __launch_bounds__(128)
-copy_16_bytes(const float4 *x, float4 *y)
+    copy_16_bytes(const float4 *x, float4 *y)
 {
     y[threadIdx.x] = x[threadIdx.x];
 }
