@@ -16,10 +16,19 @@
 #include "test.h"
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const double eps =
     sizeof(rj_real) == sizeof(double) ? DBL_EPSILON : (double)FLT_EPSILON;
 static const double u = 0x1p-8; // half of the last of 8 significant bits
+
+const char *tested_device(void)
+{
+    const char *name = getenv("RIJ_TEST_DEVICE");
+
+    return name && *name ? name : "cpu";
+}
 
 double rounded(double x)
 {
@@ -171,4 +180,111 @@ void check_like(const one *c, const way *w, const char *label)
     rj_free(dy);
     run_close(&ref);
     run_close(&there);
+}
+
+/* n numbers of the device's memory, every byte of them `byte`. */
+static void soil(rj_device *dev, rj_real *x, size_t n, int byte)
+{
+    rj_real *bytes = rj_alloc(n, sizeof *bytes);
+
+    memset(bytes, byte, n * sizeof *bytes);
+    OK(rj_upload(dev, x, bytes, n));
+    rj_free(bytes);
+}
+
+/* Gradients of some inputs from where every byte of them is `byte`; of each of those its
+ * planar numbers. */
+static void backward_from(run *r, unsigned some, int byte, rj_real *all[RJ_MAX_IN])
+{
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (some >> i & 1)
+            soil(r->dev, r->in[i]->g, rj_storage(r->dev, &r->in[i]->shape), byte);
+    OK(r->c->op->backward(&r->tape.call[0]));
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (some >> i & 1) {
+            const rj_tensor g = gradient_as_values(r->in[i]);
+            all[i] = values_of(r, &g);
+        }
+}
+
+/* Added to zeros, then written where `fresh` says so, onto what are no numbers: the same
+ * sums, rounded alike as they are stored, so the same numbers. */
+static void check_fresh(run *r, const way *w, unsigned fresh)
+{
+    rj_real *added[RJ_MAX_IN], *written[RJ_MAX_IN];
+
+    backward_from(r, fresh, 0, added);
+    r->tape.call[0].fresh = fresh;
+    backward_from(r, fresh, 0xff, written);
+    r->tape.call[0].fresh = 0;
+    for (int i = 0; i < RJ_MAX_IN; i++)
+        if (fresh >> i & 1) {
+            const rj_shape *shape = &r->in[i]->shape;
+            for (size_t k = 0; k < rj_count(shape); k++)
+                HOLDS(added[i][k] == written[i][k],
+                      "%s %s/%s, precision %d: dx[%zu] of input %d, %.9g added, "
+                      "%.9g written",
+                      w->device, r->c->op->name, r->c->name, w->precision, k, i,
+                      (double)added[i][k], (double)written[i][k]);
+            if (shape->picture)
+                check_lanes(r, shape, r->in[i]->g);
+            rj_free(added[i]);
+            rj_free(written[i]);
+        }
+}
+
+void check_written(const one *c, const way *w)
+{
+    unsigned all = 0;
+    rj_real *v;
+    run r;
+
+    run_open_way(&r, c, w);
+    v = weights(rj_count(&r.out->shape));
+    run_backward(&r, v);
+    for (int i = 0; i < c->op->inputs; i++)
+        if (c->op->writes >> i & 1 && r.in[i] && wants(c, i)) {
+            check_fresh(&r, w, 1u << i);
+            all |= 1u << i;
+        }
+    if (all & (all - 1)) // more than one
+        check_fresh(&r, w, all);
+    rj_free(v);
+    run_close(&r);
+}
+
+/* Output of pictures, or images, full of what are no numbers. */
+static rj_real *of_no_numbers(const one *c, const way *w, size_t *n)
+{
+    rj_real *y;
+    run r;
+
+    run_open_way(&r, c, w);
+    for (int i = 0; i < c->op->inputs; i++)
+        if (r.in[i] && c->in[i].rank == 4 && !(convolves(c) && i > 0)) {
+            rj_real *x = values_of(&r, r.in[i]);
+            for (size_t k = 0; k < rj_count(&c->in[i]); k++)
+                x[k] = (rj_real)NAN;
+            set_values(&r, r.in[i], x);
+            rj_free(x);
+        }
+    run_forward(&r);
+    *n = rj_count(&r.out->shape);
+    y = values_of(&r, r.out);
+    run_close(&r);
+    return y;
+}
+
+void check_no_numbers(const one *c, const way *w, const char *label)
+{
+    size_t n;
+    rj_real *a = of_no_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
+    rj_real *b = of_no_numbers(c, w, &n);
+
+    for (size_t j = 0; j < n; j++)
+        HOLDS(isnan(a[j]) == isnan(b[j]),
+              "%s/%s on %s, precision %d: y[%zu] is %g, not %g", c->op->name, c->name,
+              label, w->precision, j, (double)b[j], (double)a[j]);
+    rj_free(a);
+    rj_free(b);
 }

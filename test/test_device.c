@@ -8,13 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *device(void)
-{
-    const char *name = getenv("RIJ_TEST_DEVICE");
-
-    return name && *name ? name : "cpu";
-}
-
 /* The k-th case, or, if that is not asked for, the next one; NULL: there is none. */
 static const one *next_case(int *k)
 {
@@ -39,14 +32,14 @@ static void check_case(const one *c)
 {
     size_t n, m;
     rj_real *a = all_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
-    rj_real *b = all_numbers(c, &(way){device(), 2, RJ_FP32, RJ_AUTO}, &m);
+    rj_real *b = all_numbers(c, &(way){tested_device(), 2, RJ_FP32, RJ_AUTO}, &m);
     const double most = order_bound(c, n, a);
 
     ck_assert_uint_eq(n, m);
     for (size_t i = 0; i < n; i++)
         HOLDS(fabs((double)a[i] - (double)b[i]) <= most,
               "%s/%s [%zu] of %zu: ref %.9g, %s %.9g, %.3g allowed", c->op->name, c->name,
-              i, n, (double)a[i], device(), (double)b[i], most);
+              i, n, (double)a[i], tested_device(), (double)b[i], most);
     rj_free(a);
     rj_free(b);
 }
@@ -70,7 +63,7 @@ START_TEST(every_case_agrees_like_with_like_in_every_precision)
 
     while ((c = next_case(&k)) != NULL)
         for (int p = RJ_FP32; p <= last_precision(c); p++)
-            check_like(c, &(way){device(), 2, (enum rj_precision)p, RJ_DIRECT},
+            check_like(c, &(way){tested_device(), 2, (enum rj_precision)p, RJ_DIRECT},
                        labels[p]);
 }
 END_TEST
@@ -96,7 +89,7 @@ START_TEST(the_same_bits_each_time)
 
     while ((c = next_case(&k)) != NULL)
         for (int p = RJ_FP32; p <= last_precision(c); p++) {
-            const way w = {device(), 2, (enum rj_precision)p, RJ_AUTO};
+            const way w = {tested_device(), 2, (enum rj_precision)p, RJ_AUTO};
             size_t n, m;
             rj_real *a = all_numbers(c, &w, &n);
             rj_real *b = all_numbers(c, &w, &m);
@@ -137,7 +130,8 @@ static rj_real *output_of(const one *c, const way *w, bool sizes)
 START_TEST(tf32_multiplies_11_bits)
 {
     const double most = 0x1p-10 + 0x1p-11 + 0x1p-20;
-    const way ref = {"ref", 1, RJ_FP32, RJ_AUTO}, there = {device(), 2, RJ_TF32, RJ_AUTO};
+    const way ref = {"ref", 1, RJ_FP32, RJ_AUTO},
+              there = {tested_device(), 2, RJ_TF32, RJ_AUTO};
     const one *c;
     int k = 0;
 
@@ -160,87 +154,16 @@ START_TEST(tf32_multiplies_11_bits)
 }
 END_TEST
 
-/* n numbers of the device's memory, every byte of them `byte`. */
-static void soil(rj_device *dev, rj_real *x, size_t n, int byte)
-{
-    rj_real *bytes = rj_alloc(n, sizeof *bytes);
-
-    memset(bytes, byte, n * sizeof *bytes);
-    OK(rj_upload(dev, x, bytes, n));
-    rj_free(bytes);
-}
-
-/* Gradient of input i, from where every byte of it is `byte`. */
-static rj_real *backward_onto(run *r, int i, int byte)
-{
-    const rj_tensor g = gradient_as_values(r->in[i]);
-
-    soil(r->dev, r->in[i]->g, rj_storage(r->dev, &r->in[i]->shape), byte);
-    OK(r->c->op->backward(&r->tape.call[0]));
-    return values_of(r, &g);
-}
-
-/* What an op says that it writes, nothing that lay there shines through. */
-static void check_fresh(run *r, int i)
-{
-    const size_t n = rj_count(&r->in[i]->shape);
-    rj_real *added = backward_onto(r, i, 0), *written;
-
-    r->tape.call[0].fresh = 1u << i;
-    written = backward_onto(r, i, 0xff);
-    r->tape.call[0].fresh = 0;
-    for (size_t k = 0; k < n; k++)
-        HOLDS(added[k] == written[k],
-              "%s/%s: dx[%zu] of input %d, %.9g added, %.9g written", r->c->op->name,
-              r->c->name, k, i, (double)added[k], (double)written[k]);
-    if (r->in[i]->shape.picture)
-        check_lanes(r, &r->in[i]->shape, r->in[i]->g);
-    rj_free(added);
-    rj_free(written);
-}
-
 START_TEST(a_fresh_gradient_is_written_whole)
 {
     const one *c;
     int k = 0;
 
     while ((c = next_case(&k)) != NULL)
-        for (int p = RJ_FP32; p <= last_precision(c); p++) {
-            rj_real *v;
-            run r;
-            run_open_way(&r, c, &(way){device(), 2, (enum rj_precision)p, RJ_AUTO});
-            v = weights(rj_count(&r.out->shape));
-            run_backward(&r, v);
-            for (int i = 0; i < c->op->inputs; i++)
-                if (c->op->writes >> i & 1 && r.in[i] && wants(c, i))
-                    check_fresh(&r, i);
-            rj_free(v);
-            run_close(&r);
-        }
+        for (int p = RJ_FP32; p <= last_precision(c); p++)
+            check_written(c, &(way){tested_device(), 2, (enum rj_precision)p, RJ_AUTO});
 }
 END_TEST
-
-/* Output of pictures, or images, full of what are no numbers. */
-static rj_real *of_no_numbers(const one *c, const way *w, size_t *n)
-{
-    rj_real *y;
-    run r;
-
-    run_open_way(&r, c, w);
-    for (int i = 0; i < c->op->inputs; i++)
-        if (r.in[i] && c->in[i].rank == 4 && !(convolves(c) && i > 0)) {
-            rj_real *x = values_of(&r, r.in[i]);
-            for (size_t k = 0; k < rj_count(&c->in[i]); k++)
-                x[k] = (rj_real)NAN;
-            set_values(&r, r.in[i], x);
-            rj_free(x);
-        }
-    run_forward(&r);
-    *n = rj_count(&r.out->shape);
-    y = values_of(&r, r.out);
-    run_close(&r);
-    return y;
-}
 
 /* As in the reference, so that one sees a training diverge. */
 START_TEST(what_is_no_number_stays_none)
@@ -249,18 +172,10 @@ START_TEST(what_is_no_number_stays_none)
     int k = 0;
 
     while ((c = next_case(&k)) != NULL)
-        for (int p = RJ_FP32; pictured(c) && p <= last_precision(c); p++) {
-            const way w = {device(), 2, (enum rj_precision)p, RJ_DIRECT};
-            size_t n;
-            rj_real *a = of_no_numbers(c, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
-            rj_real *b = of_no_numbers(c, &w, &n);
-            for (size_t j = 0; j < n; j++)
-                HOLDS(isnan(a[j]) == isnan(b[j]),
-                      "%s/%s, precision %d: y[%zu] is %g, not %g", c->op->name, c->name,
-                      p, j, (double)b[j], (double)a[j]);
-            rj_free(a);
-            rj_free(b);
-        }
+        for (int p = RJ_FP32; pictured(c) && p <= last_precision(c); p++)
+            check_no_numbers(c,
+                             &(way){tested_device(), 2, (enum rj_precision)p, RJ_DIRECT},
+                             tested_device());
 }
 END_TEST
 
@@ -276,7 +191,7 @@ START_TEST(the_gradient_of_contrast_is_within_1e_5)
                        PLAIN(1, 150), PLAIN(2, 150, 64)}};
     size_t n, m;
     rj_real *a = all_numbers(&soft, &(way){"ref", 1, RJ_FP32, RJ_AUTO}, &n);
-    rj_real *b = all_numbers(&soft, &(way){device(), 2, RJ_BF16, RJ_AUTO}, &m);
+    rj_real *b = all_numbers(&soft, &(way){tested_device(), 2, RJ_BF16, RJ_AUTO}, &m);
     double most = 0;
 
     for (size_t i = 1; i < n; i++) // the loss comes first

@@ -6,17 +6,11 @@
  * kernels other tests hold to the reference, shows it. So a device may be FURTHER times
  * as far from the reference as the cpu is. */
 #include "api_place.h"
+#include "like.h"
 #include "model/model.h"
 #include <math.h>
 
 enum { FURTHER = 8 };
-
-static const char *device(void)
-{
-    const char *name = getenv("RIJ_TEST_DEVICE");
-
-    return name && *name ? name : "cpu";
-}
 
 /* A training of some steps in both stages whose steps are as large as its gradients. */
 static rij_train_options few_steps(const char *on, const char *encoder)
@@ -93,13 +87,13 @@ START_TEST(both_stages_of_a_training_agree_with_the_reference)
     size_t n, m;
     double *ref = after_training(&p, "ref", "small", &n);
     double *cpu = after_training(&p, "cpu", "small", &m);
-    double *there = after_training(&p, device(), "small", &m);
+    double *there = after_training(&p, tested_device(), "small", &m);
     const double far = distance(ref, cpu, n), far_there = distance(ref, there, n);
 
     ck_assert_uint_eq(n, m);
     ck_assert_msg(far > 0 && far < 1e-2, "the cpu is %g from the reference", far);
     ck_assert_msg(far_there <= FURTHER * far, "%s is %g from the reference, the cpu %g",
-                  device(), far_there, far);
+                  tested_device(), far_there, far);
     free(ref);
     free(cpu);
     free(there);
@@ -136,7 +130,7 @@ START_TEST(a_model_judges_alike_on_the_device)
     static const struct {
         const char *precision;
         double most;
-    } way[] = {{"fp32", 1e-4}, {"tf32", 0.05}, {"bf16", 0.05}};
+    } ways[] = {{"fp32", 1e-4}, {"tf32", 0.05}, {"bf16", 0.05}};
     const place p = place_new(8, 6);
     rij_model *m = trained(&p);
     double ref[12], there[12];
@@ -144,11 +138,11 @@ START_TEST(a_model_judges_alike_on_the_device)
     OK(rij_model_save(m, p.model));
     rij_model_free(m);
     scores_on(&p, "ref", "fp32", ref);
-    for (int k = 0; k < RJ_COUNT(way); k++) {
-        scores_on(&p, device(), way[k].precision, there);
+    for (int k = 0; k < RJ_COUNT(ways); k++) {
+        scores_on(&p, tested_device(), ways[k].precision, there);
         for (int i = 0; i < 12; i++)
-            ck_assert_msg(fabs(ref[i] - there[i]) <= way[k].most,
-                          "%s, picture %d: %g, not %g", way[k].precision, i, there[i],
+            ck_assert_msg(fabs(ref[i] - there[i]) <= ways[k].most,
+                          "%s, picture %d: %g, not %g", ways[k].precision, i, there[i],
                           ref[i]);
     }
     place_free(&p);
@@ -165,7 +159,7 @@ START_TEST(a_training_gives_the_same_file_each_time)
         unsigned char *file[2];
         size_t n[2];
         for (int i = 0; i < 2; i++) {
-            rij_train_options o = few_steps(device(), "small");
+            rij_train_options o = few_steps(tested_device(), "small");
             rij_model *m;
             o.precision = precisions[k];
             o.steps1 = o.steps2 = 2;

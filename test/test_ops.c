@@ -1,6 +1,6 @@
 /* Every case of cases.def: gradients against differences, cpu against ref, lanes past the
  * channels zero, the same bits for any number of threads. */
-#include "cases.h"
+#include "like.h"
 #include "test.h"
 #include <float.h>
 #include <math.h>
@@ -220,70 +220,6 @@ START_TEST(a_result_does_not_depend_on_what_lay_there_before)
     each_way(check_overwrites);
 }
 END_TEST
-
-/* Gradients of some inputs from where every byte of them is `byte`; of each of those its
- * planar numbers. */
-static void backward_from(run *r, unsigned some, int byte, rj_real *all[RJ_MAX_IN])
-{
-    for (int i = 0; i < RJ_MAX_IN; i++)
-        if (some >> i & 1)
-            memset(r->in[i]->g, byte,
-                   rj_storage(r->dev, &r->in[i]->shape) * sizeof(rj_real));
-    OK(r->c->op->backward(&r->tape.call[0]));
-    for (int i = 0; i < RJ_MAX_IN; i++)
-        if (some >> i & 1) {
-            const rj_tensor g = gradient_as_values(r->in[i]);
-            all[i] = values_of(r, &g);
-        }
-}
-
-/* Added to zeros, then written where `fresh` says so, onto what are no numbers: the same
- * sums, rounded alike as they are stored, so the same numbers. */
-static void check_fresh(run *r, const way *w, unsigned fresh)
-{
-    rj_real *added[RJ_MAX_IN], *written[RJ_MAX_IN];
-
-    backward_from(r, fresh, 0, added);
-    r->tape.call[0].fresh = fresh;
-    backward_from(r, fresh, 0xff, written);
-    r->tape.call[0].fresh = 0;
-    for (int i = 0; i < RJ_MAX_IN; i++)
-        if (fresh >> i & 1) {
-            const rj_shape *shape = &r->in[i]->shape;
-            for (size_t k = 0; k < rj_count(shape); k++)
-                HOLDS(added[i][k] == written[i][k],
-                      "%s %s/%s, precision %d: dx[%zu] of input %d, %.9g added, "
-                      "%.9g written",
-                      w->device, r->c->op->name, r->c->name, w->precision, k, i,
-                      (double)added[i][k], (double)written[i][k]);
-            if (shape->picture)
-                check_lanes(r, shape, r->in[i]->g);
-            rj_free(added[i]);
-            rj_free(written[i]);
-        }
-}
-
-/* Where an op says that it writes an input's gradient, nothing of what lay there is left,
- * and it is what would have been added: of each input alone, and of all together. */
-static void check_written(const one *c, const way *w)
-{
-    unsigned all = 0;
-    rj_real *v;
-    run r;
-
-    run_open_way(&r, c, w);
-    v = weights(rj_count(&r.out->shape));
-    run_backward(&r, v);
-    for (int i = 0; i < c->op->inputs; i++)
-        if (c->op->writes >> i & 1 && r.in[i] && wants(c, i)) {
-            check_fresh(&r, w, 1u << i);
-            all |= 1u << i;
-        }
-    if (all & (all - 1)) // more than one
-        check_fresh(&r, w, all);
-    rj_free(v);
-    run_close(&r);
-}
 
 START_TEST(a_fresh_gradient_is_written_whole)
 {

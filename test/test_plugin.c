@@ -11,9 +11,10 @@
 /* An empty folder that plugins are looked for in. */
 static char *folder(void)
 {
-    static char dir[32];
+    const char *base = getenv("TMPDIR");
+    static char dir[128];
 
-    snprintf(dir, sizeof dir, "/tmp/rij_plugin_XXXXXX");
+    snprintf(dir, sizeof dir, "%.90s/rij_plugin_XXXXXX", base && *base ? base : P_tmpdir);
     ck_assert_ptr_nonnull(mkdtemp(dir));
     ck_assert_int_eq(setenv("RIJ_PLUGIN_DIR", dir, 1), 0);
     return dir;
