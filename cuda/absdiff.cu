@@ -8,7 +8,7 @@
  * place). */
 #include "pieces.h"
 
-enum { THREADS = 256, WARPS = THREADS / 32, PIECES = 8 };
+enum { THREADS = 256, PIECES = 8 };
 
 /* The root of e^2 + eps^2, or |e| where a square of float cannot hold them. */
 RJ_DEVICE float smooth(float e, float eps)
@@ -26,28 +26,12 @@ RJ_DEVICE float difference(float e, float eps)
     return square > 0 && square < 1e37f ? __fdividef(square, root + eps) : fabsf(e);
 }
 
-/* What a warp has, then what the block has, in thread 0. */
-RJ_DEVICE float block_sum(float v)
-{
-    RJ_SHARED(float, part, [WARPS]);
-    const int warp = (int)threadIdx.x / 32;
-
-    v = rj_warp_sum(v);
-    if (threadIdx.x % 32 == 0)
-        part[warp] = v;
-    __syncthreads();
-    v = 0;
-    if (threadIdx.x == 0)
-        for (int i = 0; i < WARPS; i++)
-            v += part[i];
-    return v;
-}
-
 template <class T>
 static __global__ void __launch_bounds__(THREADS)
     absdiff(size_t n, float eps, const float *x, const float *u, float *part)
 {
     enum { CELLS = rj_wide<T>::CELLS };
+    RJ_SHARED(float, warps, [32]);
     const size_t step = (size_t)THREADS * CELLS;
     const size_t from = blockIdx.x * (PIECES * step) + (size_t)threadIdx.x * CELLS;
     float sum = 0;
@@ -65,7 +49,7 @@ static __global__ void __launch_bounds__(THREADS)
             some += difference(a[k] - b[k], eps);
         sum += some;
     }
-    sum = block_sum(sum);
+    sum = rj_block_sum(sum, warps);
     if (threadIdx.x == 0)
         part[blockIdx.x] = sum;
 }

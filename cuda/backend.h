@@ -25,6 +25,18 @@ cudaStream_t rj_stream(rj_device *dev);
  * aligned, contents undefined; it is the next call's to overwrite. A call asks once. */
 rij_status rj_workspace(rj_device *dev, size_t bytes, void **memory);
 
+/* Bytes rounded up so that what follows in a workspace is aligned. */
+static inline size_t rj_whole(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+/* Bytes of a number of a picture. */
+static inline size_t rj_cell_bytes(const rj_device *dev)
+{
+    return dev->precision == RJ_BF16 ? 2 : sizeof(rj_real);
+}
+
 /* RIJ_OK, or RIJ_E_DEVICE with CUDA's own words: a launch, or another call. */
 rij_status rj_launched(const char *kernel, cudaError_t error);
 rij_status rj_called(const char *what, cudaError_t error);

@@ -13,17 +13,6 @@
 
 /* ---- geometry --------------------------------------------------------------------- */
 
-static size_t cell_bytes(const rj_device *dev)
-{
-    return dev->precision == RJ_BF16 ? 2 : 4;
-}
-
-/* Bytes rounded up so that what follows is aligned. */
-static size_t room(size_t bytes)
-{
-    return (bytes + 255) / 256 * 256;
-}
-
 static rj_gather forward_gather(const rj_device *dev, const rj_conv *d)
 {
     rj_gather g = {};
@@ -37,7 +26,7 @@ static rj_gather forward_gather(const rj_device *dev, const rj_conv *d)
     g.h = d->h + 2 * d->pad;
     g.w = (d->w + 2 * d->pad + 1) / 2 * 2;
     g.pad = 0;
-    if (d->c <= 4 && (size_t)d->stride * 4 * cell_bytes(dev) % RJ_CHUNK == 0)
+    if (d->c <= 4 && (size_t)d->stride * 4 * rj_cell_bytes(dev) % RJ_CHUNK == 0)
         g.pitch = 4;
     g.filled = d->s * g.pitch;
     g.c = rj_channels(g.filled);
@@ -72,7 +61,7 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
 {
     const int sms = rj_multiprocessors(dev), m = tiles[tile].rows,
               n = tiles[tile].columns;
-    const double phases = rj_phases(g), row = RJ_ROW / (double)cell_bytes(dev);
+    const double phases = rj_phases(g), row = RJ_ROW / (double)rj_cell_bytes(dev);
     const double steps = (double)g->r * g->s * g->c / row / phases / split;
     const double numbers = (double)rj_gather_pixels(g) * rj_channels(g->k);
     double pixels = rj_gather_rows(g), read = m;
@@ -96,7 +85,8 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
 /* Whether a tile can do it, in `split` parts. */
 static bool can(const rj_device *dev, const rj_gather *g, int tile, int split)
 {
-    const int steps = g->r * g->s * g->c / rj_phases(g) * (int)cell_bytes(dev) / RJ_ROW;
+    const int steps =
+        g->r * g->s * g->c / rj_phases(g) * (int)rj_cell_bytes(dev) / RJ_ROW;
 
     if (tile <= RJ_SPAN_128_64)
         return split == 1 && rj_span_rows(dev, g, (rj_tile)tile);
@@ -136,9 +126,9 @@ static rj_needs needs(const rj_device *dev, const rj_gather *g, int split, bool 
                                    : 0;
     rj_needs n;
 
-    n.parts = room(parts);
-    n.weights = room(rj_gather_weights(g) * cell_bytes(dev));
-    n.images = planar ? room(pixels * (size_t)g->pitch * cell_bytes(dev)) : 0;
+    n.parts = rj_whole(parts);
+    n.weights = rj_whole(rj_gather_weights(g) * rj_cell_bytes(dev));
+    n.images = planar ? rj_whole(pixels * (size_t)g->pitch * rj_cell_bytes(dev)) : 0;
     return n;
 }
 
@@ -249,7 +239,7 @@ rij_status rj_cuda_conv2d_prepare(rj_device *dev, const rj_conv *d, const rj_rea
     const rj_gather g = forward_gather(dev, d);
     const size_t kp = (size_t)rj_channels(d->k);
 
-    *n = kp + rj_gather_weights(&g) * cell_bytes(dev) / sizeof *ready;
+    *n = kp + rj_gather_weights(&g) * rj_cell_bytes(dev) / sizeof *ready;
     if (!ready)
         return RIJ_OK;
     RJ_TRY(RJ_LAUNCH_ROWS(dev, lay_bias, rj_blocks(kp, 256), 256, 0, d->k, bias, ready));

@@ -60,7 +60,7 @@ enum { MOST_SHARED = 80 * 1024 }; /* that a block may have */
 int rj_span_rows(const rj_device *dev, const rj_gather *g, rj_tile tile)
 {
     const rj_phase f = rj_span_grid(g);
-    const int cells = dev->precision == RJ_BF16 ? RJ_ROW / 2 : RJ_ROW / 4;
+    const int cells = RJ_ROW / (int)rj_cell_bytes(dev);
     const size_t rows = (size_t)g->n * (size_t)f.p * (size_t)f.q;
     // as many as the swizzle has rows
     const double span = ROWS + (double)(f.taps_h - 1) * f.q + f.taps_w - 1 + 7;

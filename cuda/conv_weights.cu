@@ -184,7 +184,7 @@ static bool cut(rj_weights *g, const rj_weights_tile *t, int size, bool tensor,
 static int plan(rj_device *dev, rj_weights *g)
 {
     const bool tensor = dev->precision != RJ_FP32;
-    const int size = dev->precision == RJ_BF16 ? 2 : 4;
+    const int size = (int)rj_cell_bytes(dev);
     const rj_weights_tile *tiles =
         tensor ? rj_weights_tensor_tiles : rj_weights_plain_tiles;
     const int n = tensor ? rj_weights_tensor_count : rj_weights_plain_count;
@@ -218,25 +218,18 @@ static rj_weights geometry(const rj_conv *d)
     return g;
 }
 
-/* The next multiple of 256. */
-static size_t whole(size_t bytes)
-{
-    return (bytes + 255) / 256 * 256;
-}
-
 rij_status rj_cuda_conv2d_grad_w(rj_device *dev, const rj_conv *d, const rj_real *x,
                                  const rj_real *dy, rj_real *dw, rj_real *db)
 {
     const rj_picture out = {d->n, d->k, d->p, d->q};
-    const size_t size = dev->precision == RJ_BF16 ? 2 : 4;
+    const size_t size = rj_cell_bytes(dev);
     rj_weights g = geometry(d);
     const int tile = plan(dev, &g);
-    const size_t unfolded =
-        d->planar
-            ? whole((size_t)d->n * (size_t)d->h * (size_t)d->q * (size_t)g.lanes * size)
-            : 0;
+    const size_t unfolded = d->planar ? rj_whole((size_t)d->n * (size_t)d->h *
+                                                 (size_t)d->q * (size_t)g.lanes * size)
+                                      : 0;
     const size_t sums =
-        whole((size_t)g.pieces * (size_t)g.k * (size_t)g.columns * sizeof(float));
+        rj_whole((size_t)g.pieces * (size_t)g.k * (size_t)g.columns * sizeof(float));
     const size_t bias = db ? rj_bias_sums_bytes(dev, &out) : 0;
     void *memory;
     unsigned char *at;

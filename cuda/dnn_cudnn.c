@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALIGNED = 256 }; /* bytes */
-
 typedef struct kept {
     rj_dnn_want want;
     rj_dnn_plan *plan; /* NULL: cuDNN has none */
@@ -112,12 +110,10 @@ bool rj_dnn_wanted(rj_device *dev, const rj_conv *d, enum rj_dnn_kind kind, bool
 /* Bytes of packed filters, rounded up so that what lies behind them is aligned. */
 static size_t filters(const rj_device *dev, const rj_conv *d)
 {
-    const size_t cell = dev->precision == RJ_BF16 ? 2 : sizeof(float);
     const size_t c = (size_t)((d->c + RJ_BLOCK - 1) / RJ_BLOCK * RJ_BLOCK);
     const size_t k = (size_t)((d->k + RJ_BLOCK - 1) / RJ_BLOCK * RJ_BLOCK);
-    const size_t bytes = k * c * (size_t)d->r * (size_t)d->s * cell;
 
-    return (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
+    return rj_whole(k * c * (size_t)d->r * (size_t)d->s * rj_cell_bytes(dev));
 }
 
 /* The plan, and memory for packed filters with the plan's scratch behind them. */
