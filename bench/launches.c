@@ -12,16 +12,17 @@
 #include <string.h>
 
 typedef struct shape {
+    const char *net;
     int c, k, r, stride, pad, divisor; /* of the picture's side */
 } shape;
 
-#define SHAPE(net, ...) {__VA_ARGS__},
-static const shape resnet[] = {
+#define SHAPE(net, ...) {#net, __VA_ARGS__},
+static const shape shapes[] = {
 #include "bench_shapes.def"
 };
 #undef SHAPE
 
-enum { SIDE = 224, SHAPES = 11 }; /* of resnet; others follow */
+enum { SIDE = 224 };
 
 static rij_status numbers(rj_device *dev, rj_arena *arena, size_t n, rj_real **x)
 {
@@ -123,8 +124,9 @@ static rij_status all(rj_device *dev, int batch)
 {
     for (int p = RJ_FP32; p <= RJ_TF32; p++) {
         dev->precision = (enum rj_precision)p;
-        for (int i = 0; i < SHAPES; i++)
-            RJ_TRY(convolve(dev, batch, &resnet[i]));
+        for (int i = 0; i < RJ_COUNT(shapes); i++)
+            if (strcmp(shapes[i].net, "resnet") == 0)
+                RJ_TRY(convolve(dev, batch, &shapes[i]));
         if (p != RJ_TF32)
             RJ_TRY(normalise(dev, batch));
     }

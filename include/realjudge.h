@@ -248,12 +248,12 @@ typedef struct rij_train_options {
     const char *precision; /* of the steps, "fp32" (default), "bf16" or, on a GPU, "tf32",
                               where convolutions multiply 11 significant bits, cut or
                               rounded, and add up in float32 (elsewhere it is fp32).
-                              bf16: what
-                              passes between the layers of the encoder, forwards and
-                              backwards, is stored as bfloat16, 8 significant bits, and
-                              convolutions multiply that; they add up in float32, and
-                              parameters, their gradients, heads and losses stay float32.
-                              What passes takes half the memory. In hardware where the
+                              bf16: what passes between the layers of the encoder,
+                              forwards and backwards, is stored as bfloat16, 8
+                              significant bits, and convolutions multiply that; they
+                              add up in float32, and parameters, their gradients, heads
+                              and losses stay float32. What passes takes half the
+                              memory. In hardware where the
                               processor can, else in software alike. A layer is then off
                               by about 0.3 % of its numbers' size, by about 1 % where
                               Winograd's algorithm makes it. Validation, calibration and

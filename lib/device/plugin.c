@@ -49,55 +49,56 @@ bool rj_plugin_named(const char *name)
     return parse(name, file, &index);
 }
 
-/* The folder that a plugin is expected in; "" if it cannot be known. */
+/* The folder beside which a plugin is expected: of this library, or of the program it is
+ * linked into; "" if it cannot be known. */
 static void home(char dir[PATH])
 {
-    const char *wanted = secure_getenv("RIJ_PLUGIN_DIR");
     Dl_info self;
     char *slash;
 
     dir[0] = '\0';
-    if (wanted && *wanted)
-        snprintf(dir, PATH, "%s", wanted);
-    else if (dladdr(&core, &self) && self.dli_fname[0] == '/')
+    if (dladdr(&core, &self) && self.dli_fname[0] == '/')
         snprintf(dir, PATH, "%s", self.dli_fname);
     else
         dir[RJ_MAX(0, (int)readlink("/proc/self/exe", dir, PATH - 1))] = '\0';
     slash = strrchr(dir, '/');
-    if (slash && !(wanted && *wanted))
+    if (slash)
         *slash = '\0';
 }
 
-/* dlopen's handle, or NULL and in *why the reason. */
-static void *open_file(const char *file, rij_status *why)
+/* dlopen's handle; NULL, and in *why the status, when it does not open. */
+static void *open_file(const char *path, rij_status *why)
+{
+    void *const handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    if (!handle)
+        *why = rj_fail(RIJ_E_DEVICE, "plugin: %.200s", dlerror());
+    return handle;
+}
+
+/* The plugin's handle, or NULL and in *why the status. */
+static void *open_plugin(const char *name, rij_status *why)
 {
     const char *wanted = secure_getenv("RIJ_PLUGIN_DIR");
-    char dir[PATH], path[PATH + 2 * NAME];
+    const bool told = wanted && *wanted;
+    char dir[PATH], path[PATH + 2 * NAME], *file;
     void *handle = NULL;
 
-    home(dir);
-    snprintf(path, sizeof path, "%s/librealjudge_%s.so", dir, file);
-    if (*dir && access(path, F_OK) == 0) {
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (!handle)
-            *why = rj_fail(RIJ_E_DEVICE, "plugin: %.200s", dlerror());
-        return handle;
-    }
-    if (!wanted || !*wanted)
-        handle = dlopen(strrchr(path, '/') + 1, RTLD_NOW | RTLD_LOCAL);
-    if (!handle && (!wanted || !*wanted)) {
-        const char *said = dlerror();
-        if (said && !strstr(said, "No such file")) {
-            *why = rj_fail(RIJ_E_DEVICE, "plugin: %.200s", said);
-            return NULL;
-        }
-    }
-    if (!handle)
-        *why = rj_fail(RIJ_E_DEVICE,
-                       "there is no plugin librealjudge_%s.so for it: looked in %.100s%s",
+    if (told)
+        snprintf(dir, sizeof dir, "%s", wanted);
+    else
+        home(dir);
+    snprintf(path, sizeof path, "%s/librealjudge_%s.so", dir, name);
+    file = strrchr(path, '/') + 1;
+    if (*dir && access(path, F_OK) == 0)
+        return open_file(path, why);
+    if (!told)
+        handle = open_file(file, why); // where the system looks
+    // what it found and could not open has its own words
+    if (!handle && (told || strstr(rij_last_error(), "No such file")))
+        *why = rj_fail(RIJ_E_DEVICE, "there is no plugin %s for it: looked in %.100s%s",
                        file, *dir ? dir : "no folder",
-                       wanted && *wanted ? " (RIJ_PLUGIN_DIR)"
-                                         : " and where shared objects are");
+                       told ? " (RIJ_PLUGIN_DIR)" : " and where shared objects are");
     return handle;
 }
 
@@ -115,7 +116,7 @@ rij_status rj_plugin_find(const char *name, const rj_kernels **kernels, int *ind
         parse(name, file, index), RIJ_E_DEVICE,
         "there is no device \"%.60s\"; known are cpu, ref and a plugin's, as cuda:0",
         name);
-    handle = open_file(file, &status);
+    handle = open_plugin(file, &status);
     if (!handle)
         return status;
     entry.symbol = dlsym(handle, RJ_PLUGIN_ENTRY);

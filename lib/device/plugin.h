@@ -18,11 +18,10 @@ typedef struct rj_core { /* what the library lends a plugin */
 typedef const rj_kernels *rj_plugin_entry_call(const rj_core *core);
 #define RJ_PLUGIN_ENTRY "rj_plugin_entry"
 
-/* The table behind the name "NAME:INDEX", and INDEX; opens
- * librealjudge_NAME.so, which stays open. RIJ_E_DEVICE: why not, in a sentence. */
+/* The table behind the name "NAME:INDEX", and INDEX; opens librealjudge_NAME.so, which
+ * stays open. RIJ_E_DEVICE: why not, in a sentence. */
 rij_status rj_plugin_find(const char *name, const rj_kernels **kernels, int *index);
-/* Whether a name has that form: letters, digits and, inside, -; then a colon and 0..99.
- */
+/* Whether a name has that form: letters, digits and - inside; a colon; 0..99. */
 bool rj_plugin_named(const char *name);
 
 #endif
