@@ -153,7 +153,7 @@ struct Allocation {
     size_t size, page_size;
     void *shadow; // check.cc
     unsigned char *written;
-    std::vector<uint32_t> sectors[2]; // profile.cc: the last launch that read, wrote it
+    std::vector<uint32_t> sectors[2];   // profile.cc: the last launch that read, wrote it
     unsigned long long touched[2] = {}; // and how many of them that launch did
 };
 Allocation *find_allocation(const void *pointer, size_t size); // one that holds it all
