@@ -57,7 +57,7 @@ SO  := $(B)/librealjudge.so.$(VERSION)
 EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch] bench/*.[ch]))
 TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
-BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input)
+BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input forge)
 BENCHOBJ := $(addprefix $(B)/bench/,bench.o bench_net.o bench_peak.o bench_files.o)
 KERNELOBJ := $(B)/bench/bench_stream.o
 

@@ -279,9 +279,10 @@ rj_params *rj_autoencoder_params(rj_autoencoder *a)
     return &a->params;
 }
 
-rij_status rj_autoencoder_run(rj_autoencoder *a, rj_tape *tape, rj_tensor *x,
-                              rj_tensor **y)
+rij_status rj_autoencoder_encode(void *autoencoder, rj_tape *tape, rj_tensor *x,
+                                 rj_tensor **z)
 {
+    rj_autoencoder *a = autoencoder;
     const int multiple = 1 << a->config.levels;
     rj_params *p = &a->params;
     rj_tensor *t;
@@ -298,12 +299,29 @@ rij_status rj_autoencoder_run(rj_autoencoder *a, rj_tape *tape, rj_tensor *x,
         RJ_TRY(rj_conv_run(p, tape, &a->down[i], t, &t));
         RJ_TRY(rj_relu_run(tape, t, &t));
     }
-    RJ_TRY(rj_conv_run(p, tape, &a->narrow, t, &t));
-    RJ_TRY(rj_conv_run(p, tape, &a->wide, t, &t));
+    return rj_conv_run(p, tape, &a->narrow, t, z);
+}
+
+rij_status rj_autoencoder_decode(void *autoencoder, rj_tape *tape, rj_tensor *z,
+                                 rj_tensor **y)
+{
+    rj_autoencoder *a = autoencoder;
+    rj_tensor *t;
+
+    RJ_TRY(rj_conv_run(&a->params, tape, &a->wide, z, &t));
     RJ_TRY(rj_relu_run(tape, t, &t));
     for (int i = a->config.levels - 1; i >= 0; i--) {
         RJ_TRY(double_size(a, tape, i, t, &t));
         RJ_TRY(rj_relu_run(tape, t, &t));
     }
-    return rj_conv_run(p, tape, &a->last, t, y);
+    return rj_conv_run(&a->params, tape, &a->last, t, y);
+}
+
+rij_status rj_autoencoder_run(void *autoencoder, rj_tape *tape, rj_tensor *x,
+                              rj_tensor **y)
+{
+    rj_tensor *z;
+
+    RJ_TRY(rj_autoencoder_encode(autoencoder, tape, x, &z));
+    return rj_autoencoder_decode(autoencoder, tape, z, y);
 }

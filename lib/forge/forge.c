@@ -1,14 +1,14 @@
 /* forge.c: rij_forge(): photographs in, parents and their children out.
  *
  *     photographs -> parents (native windows) -> real/N.png
- *                        |-> two auto-encoders per decoder family -> fake/FAMILY/N.png
- *                        `-> fixed operators                      -> fake/FAMILY/N.png
+ *                        |-> trained models   -> fake/FAMILY/N.png
+ *                        `-> fixed operators  -> fake/FAMILY/N.png
  *
- * A decoder family is one generator made of two auto-encoders, one with a single halving
- * and 6 channels at its narrow place, one with two halvings and 24 channels; they share
- * the family's training steps, and a hash of (seed, family, parent) says which of them
- * makes the child. The family's traces then are those of its decoder at two strengths,
- * not those of one set of weights.
+ * families.c says which models a family's children come from. A family may have two
+ * routes; a hash of (seed, family, parent) says which of them makes the child. A decoder
+ * family is two auto-encoders that share its training steps, so that its traces are those
+ * of its decoder at two strengths and not those of one set of weights. A model is trained
+ * when the first family that needs it is made, and kept for the others.
  *
  * Every random choice has a key of its own made from the seed and what it is for, so that
  * neither the number of threads nor the other families change a picture. */
@@ -20,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GROUP = 8, CHUNK = 64, EVERY = 10 };
+/* GROUP pictures of SIDE pixels, borders included, go through a net together. */
+enum { GROUP = 8, SIDE = 176, CHUNK = 64, EVERY = 10 };
 
 /* Progress of the phase "forge", whose steps are training steps and one for every family
  * written, the parents being one. */
@@ -41,8 +42,9 @@ typedef struct run {
     rj_tape tape;
     rj_parents parents;
     teller tell;
-    int family; /* being made, or -1 for the parents */
-    int first;  /* parent of piece 0 of a parallel job */
+    void *model[RJ_FORGE_MODELS]; /* trained, or NULL */
+    int family;                   /* being made, or -1 for the parents */
+    int first;                    /* parent of piece 0 of a parallel job */
 } run;
 
 static uint64_t key(uint64_t seed, const char *what, int number)
@@ -109,7 +111,7 @@ static rij_status tell_step(void *user, double rate, double loss, int images)
 /* out/real or out/fake/FAMILY, with "/NNNNN.png" behind it unless i is -1. */
 static rij_status place(const run *r, int i, char path[PATH_MAX])
 {
-    const char *family = r->family < 0 ? "" : rj_family_name(r->family);
+    const char *family = r->family < 0 ? "" : rj_families[r->family].name;
     int n = snprintf(path, PATH_MAX, "%s/%s%s", r->out, r->family < 0 ? "real" : "fake/",
                      family);
 
@@ -167,14 +169,14 @@ static rij_status make_fixed(void *job, int i, int worker)
 {
     const run *r = job;
     const int parent = r->first + i;
-    const uint64_t seed = key(r->plan.o.seed, rj_family_name(r->family), parent);
+    const uint64_t seed = key(r->plan.o.seed, rj_families[r->family].name, parent);
     rj_random random = rj_random_start(seed, RJ_STREAM_FORGE, 0);
     rij_status status;
     rj_image child;
 
     (void)worker;
-    RJ_TRY(rj_operate(&r->parents.image[parent],
-                      (enum rj_operator)(r->family - RJ_DECODERS), &random, &child));
+    RJ_TRY(rj_operate(&r->parents.image[parent], rj_families[r->family].fixed, &random,
+                      &child));
     status = write_picture(r, parent, &child);
     rj_image_free(&child);
     return status;
@@ -191,10 +193,11 @@ static rij_status for_parents(run *r, rj_piece piece)
     return RIJ_OK;
 }
 
-/* Up to GROUP parents that go through one auto-encoder together. */
+/* Up to GROUP parents that go one way together. */
 typedef struct group {
     const run *r;
     int n, index[GROUP];
+    uint64_t seed[GROUP];
     const rj_image *parent[GROUP];
     rj_image child[GROUP];
 } group;
@@ -207,58 +210,105 @@ static rij_status write_child(void *job, int i, int worker)
     return write_picture(g->r, g->index[i], &g->child[i]);
 }
 
-static rij_status make_group(run *r, rj_autoencoder *a, group *g)
+/* How many parents go together, by what the nets they go through take. */
+static int group_size(int crop)
 {
+    const double side = crop + 2 * RJ_AUTOENCODER_BORDER;
+
+    return RJ_MAX(1, (int)RJ_MIN(GROUP, GROUP * (double)SIDE * SIDE / (side * side)));
+}
+
+static void drop_children(group *g)
+{
+    for (int i = 0; i < g->n; i++)
+        rj_image_free(&g->child[i]);
+}
+
+/* g->child from g->parent by the k-th use of a route, whose inputs are the children of
+ * the use before. */
+static rij_status use_model(run *r, group *g, const rj_use *use, int k)
+{
+    const rj_kind *kind = rj_forge_models[use->model].kind;
+    const rj_image *from[GROUP];
+    rj_image made[GROUP];
+    uint64_t seed[GROUP];
     rij_status status;
+
+    for (int i = 0; i < g->n; i++) {
+        from[i] = k ? &g->child[i] : g->parent[i];
+        seed[i] = key(g->seed[i], "use", k);
+    }
+    status = kind->make(r->model[use->model], use->how, &r->tape, from, seed, g->n, made);
+    drop_children(g);
+    if (status == RIJ_OK)
+        memcpy(g->child, made, (size_t)g->n * sizeof *made);
+    return status;
+}
+
+static rij_status make_group(run *r, group *g, int route)
+{
+    const rj_family *f = &rj_families[r->family];
+    rij_status status = RIJ_OK;
 
     if (!g->n)
         return RIJ_OK;
-    RJ_TRY(rj_autoencoder_apply(a, &r->tape, g->parent, g->n, g->child));
-    status = rj_parallel_for(r->pool, g->n, write_child, g);
-    for (int i = 0; i < g->n; i++)
-        rj_image_free(&g->child[i]);
+    memset(g->child, 0, sizeof g->child);
+    for (int k = 0; k < RJ_USES && f->route[route][k].model && status == RIJ_OK; k++)
+        status = use_model(r, g, &f->route[route][k], k);
+    if (status == RIJ_OK)
+        status = rj_parallel_for(r->pool, g->n, write_child, g);
+    drop_children(g);
     g->n = 0;
     return status == RIJ_OK ? tell_forge(&r->tell, 0) : status;
 }
 
-/* The children of all parents that fall to one of the family's auto-encoders. */
-static rij_status make_children(run *r, rj_autoencoder *a, int variant)
+/* The children of all parents that fall to one of the family's routes. */
+static rij_status make_children(run *r, int route)
 {
-    const int most = RJ_MIN(GROUP, rj_autoencoder_batch(r->plan.o.crop));
-    const char *name = rj_family_name(r->family);
+    const int most = group_size(r->plan.o.crop);
+    const rj_family *f = &rj_families[r->family];
+    const uint64_t routes = (uint64_t)rj_family_routes(f);
     group g = {.r = r};
 
     for (int i = 0; i < r->parents.n; i++) {
-        if ((int)(key(r->plan.o.seed, name, i) % RJ_VARIANTS) != variant)
+        const uint64_t seed = key(r->plan.o.seed, f->name, i);
+
+        if ((int)(seed % routes) != route)
             continue;
         g.index[g.n] = i;
+        g.seed[g.n] = seed;
         g.parent[g.n++] = &r->parents.image[i];
         if (g.n == most)
-            RJ_TRY(make_group(r, a, &g));
+            RJ_TRY(make_group(r, &g, route));
     }
-    return make_group(r, a, &g);
+    return make_group(r, &g, route);
+}
+
+static rij_status train_model(run *r, int model)
+{
+    const rj_model_row *row = &rj_forge_models[model];
+    const rj_lesson lesson = {.tape = &r->tape,
+                              .picture = r->parents.image,
+                              .n = r->parents.n,
+                              .steps = rj_forge_model_steps(model, r->plan.o.steps),
+                              .seed = key(r->plan.o.seed, row->name, row->number),
+                              .told = tell_step,
+                              .user = &r->tell};
+
+    if (r->model[model])
+        return RIJ_OK;
+    RJ_TRY(row->kind->open(r->dev, row->which, lesson.seed, &r->model[model]));
+    return row->kind->train(r->model[model], &lesson);
 }
 
 static rij_status forge_trained(run *r)
 {
-    const char *name = rj_family_name(r->family);
-    const int steps = r->plan.o.steps;
+    const rj_family *f = &rj_families[r->family];
 
-    for (int v = 0; v < RJ_VARIANTS; v++) {
-        const rj_autoencoder_config config =
-            rj_autoencoder_variant((enum rj_decoder)r->family, v);
-        const uint64_t seed = key(r->plan.o.seed, name, -1 - v);
-        rj_autoencoder *a;
-        rij_status status;
-
-        RJ_TRY(rj_autoencoder_new(r->dev, &config, seed, &a));
-        status = rj_autoencoder_train(a, &r->tape, r->parents.image, r->parents.n,
-                                      v ? steps / 2 : steps - steps / 2, seed, tell_step,
-                                      &r->tell);
-        if (status == RIJ_OK)
-            status = make_children(r, a, v);
-        rj_autoencoder_free(a);
-        RJ_TRY(status);
+    for (int route = 0; route < rj_family_routes(f); route++) {
+        for (int k = 0; k < RJ_USES && f->route[route][k].model; k++)
+            RJ_TRY(train_model(r, f->route[route][k].model));
+        RJ_TRY(make_children(r, route));
     }
     return RIJ_OK;
 }
@@ -267,7 +317,7 @@ static rij_status forge_family(run *r)
 {
     if (r->family < 0)
         RJ_TRY(for_parents(r, write_parent));
-    else if (r->family < RJ_DECODERS)
+    else if (rj_family_routes(&rj_families[r->family]))
         RJ_TRY(forge_trained(r));
     else
         RJ_TRY(for_parents(r, make_fixed));
@@ -288,7 +338,7 @@ static rij_status forge(run *r, const char *photos)
     RJ_TRY(prepare_folders(r, photos));
     RJ_TRY(rj_parents_cut(photos, o->crop, o->crops, o->seed, tell_read, t, &r->parents));
     t->start_s = rj_now_s();
-    t->steps = (int64_t)r->plan.trained * o->steps + r->plan.families + 1;
+    t->steps = r->plan.steps + r->plan.families + 1;
     for (r->family = -1; r->family < RJ_FAMILIES; r->family++)
         if (r->family < 0 || r->plan.wanted[r->family])
             RJ_TRY(forge_family(r));
@@ -307,6 +357,8 @@ RIJ_API rij_status rij_forge(const char *photos, const char *out,
     RJ_TRY(rj_forge_resolve(options, &r.plan));
     status = forge(&r, photos);
     rj_parents_free(&r.parents);
+    for (int m = 1; m < RJ_FORGE_MODELS; m++)
+        rj_forge_models[m].kind->close(r.model[m]);
     if (r.dev) {
         rj_tape_free(&r.tape);
         rj_device_close(r.dev);

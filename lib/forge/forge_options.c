@@ -1,13 +1,8 @@
 /* forge_options.c: what a zero stands for, and what is refused. */
 #include "forge/forge.h"
 
+#include <stdio.h>
 #include <string.h>
-
-const char *rj_family_name(int family)
-{
-    return family < RJ_DECODERS ? rj_decoder_names[family]
-                                : rj_operator_names[family - RJ_DECODERS];
-}
 
 static rij_status check_range(const char *field, int value, int low, int high)
 {
@@ -16,13 +11,36 @@ static rij_status check_range(const char *field, int value, int low, int high)
     return RIJ_OK;
 }
 
-/* The family called by the n bytes at `name`, or -1. */
-static int find(const char *name, size_t n)
+/* Every name, comma-separated; in the end cut to what `text` holds. */
+static void list_names(char *text, size_t size)
 {
+    size_t n = 0;
+
+    text[0] = 0;
+    for (int i = 0; i < RJ_FAMILIES && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? ", " : "",
+                              rj_families[i].name);
+}
+
+static bool is(const char *name, const char *text, size_t n)
+{
+    return strlen(name) == n && memcmp(name, text, n) == 0;
+}
+
+/* Mark the families called by the n bytes at `name`: one, or all. */
+static rij_status mark(const char *name, size_t n, bool wanted[RJ_FAMILIES])
+{
+    const bool all = is("all", name, n);
+    bool found = all;
+    char known[256];
+
     for (int i = 0; i < RJ_FAMILIES; i++)
-        if (strlen(rj_family_name(i)) == n && memcmp(rj_family_name(i), name, n) == 0)
-            return i;
-    return -1;
+        if (all || is(rj_families[i].name, name, n))
+            wanted[i] = found = true;
+    list_names(known, sizeof known);
+    RJ_REQUIRE(found, RIJ_E_ARGUMENT, "forge: no family '%.*s'; known: all, %s",
+               (int)RJ_MIN(n, 20), name, known);
+    return RIJ_OK;
 }
 
 /* Mark the families of a comma-separated list; spaces around a name are fine. */
@@ -30,23 +48,30 @@ static rij_status choose(const char *list, bool wanted[RJ_FAMILIES])
 {
     while (*list) {
         size_t n;
-        int family;
 
         list += strspn(list, " ");
         n = strcspn(list, ",");
         while (n && list[n - 1] == ' ')
             n--;
-        family = find(list, n);
-        RJ_REQUIRE(family >= 0, RIJ_E_ARGUMENT,
-                   "forge: no family '%.*s'; known: deconv, nearest, bilinear, shuffle, "
-                   "fixed-nearest, fixed-bilinear, fixed-bicubic, fixed-zero, "
-                   "fixed-median",
-                   (int)RJ_MIN(n, 40), list);
-        wanted[family] = true;
+        RJ_TRY(mark(list, n, wanted));
         list += strcspn(list, ",");
         list += *list == ',';
     }
     return RIJ_OK;
+}
+
+/* Count families, and the models they need with their steps. */
+static void count(rj_forge_plan *p)
+{
+    for (int i = 0; i < RJ_FAMILIES; i++) {
+        const rj_family *f = &rj_families[i];
+
+        p->families += p->wanted[i];
+        for (int k = 0; p->wanted[i] && k < RJ_ROUTES * RJ_USES; k++)
+            p->needed[f->route[k / RJ_USES][k % RJ_USES].model] = true;
+    }
+    for (int m = 1; m < RJ_FORGE_MODELS; m++)
+        p->steps += p->needed[m] ? rj_forge_model_steps(m, p->o.steps) : 0;
 }
 
 rij_status rj_forge_resolve(const rij_forge_options *options, rj_forge_plan *plan)
@@ -73,11 +98,9 @@ rij_status rj_forge_resolve(const rij_forge_options *options, rj_forge_plan *pla
     RJ_TRY(check_range("steps", o->steps, 2, 1000000));
     if (o->families)
         RJ_TRY(choose(o->families, p.wanted));
-    for (int i = 0; i < RJ_FAMILIES; i++) {
-        p.wanted[i] = p.wanted[i] || !o->families;
-        p.families += p.wanted[i];
-        p.trained += p.wanted[i] && i < RJ_DECODERS;
-    }
+    for (int i = 0; i < RJ_FAMILIES && !o->families; i++)
+        p.wanted[i] = rj_families[i].usual;
+    count(&p);
     RJ_REQUIRE(p.families > 0, RIJ_E_ARGUMENT, "forge: families is empty");
     *plan = p;
     return RIJ_OK;

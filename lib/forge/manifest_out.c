@@ -39,8 +39,8 @@ static rij_status append_row(text *t, const rj_parents *p, int i, int family)
                       i, group, image->w, image->h);
     return append(
         t, "fake/%s/%05d.png\tfake\t%s\t%s\tall\tforge\t%s\treal/%05d.png\t%d\t%d\n",
-        rj_family_name(family), i, rj_family_name(family),
-        family < RJ_DECODERS ? "autoencoder" : "operator", group, i, image->w, image->h);
+        rj_families[family].name, i, rj_families[family].name, rj_families[family].column,
+        group, i, image->w, image->h);
 }
 
 static rij_status append_all(text *t, const rj_parents *p, const rj_forge_plan *plan)
