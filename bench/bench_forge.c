@@ -42,7 +42,7 @@ static double decibels(const rj_image *a, const rj_image *b)
 
     for (int i = 0; i < n; i++)
         sum += (a->rgb[i] - b->rgb[i]) * (a->rgb[i] - b->rgb[i]);
-    return 10 * log10(255 * 255 * n / fmax(sum, 1));
+    return 10 * log10(255.0 * 255 * n / fmax(sum, 1));
 }
 
 static double variance(const rj_image *a)

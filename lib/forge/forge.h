@@ -162,7 +162,7 @@ rij_status rj_zero_conv_new(rj_params *s, uint64_t seed, const char *name, int c
 
 /* ---- diffusion.c ------------------------------------------------------------------ */
 
-enum { RJ_NOISE_LEVELS = 1000 };
+enum { RJ_NOISE_LEVELS = 1000, RJ_BANDS = 3 };
 enum rj_sampler { RJ_SAMPLER_DDIM, RJ_SAMPLER_DDPM };
 enum rj_target { RJ_TARGET_NOISE, RJ_TARGET_VELOCITY };
 
@@ -171,9 +171,9 @@ typedef struct rj_diffusion {
     rj_unet *net;
     int channels;
     enum rj_target target;
-    int last;            /* noisiest level it is trained on, 1..RJ_NOISE_LEVELS */
-    bool clips;          /* clean numbers lie in -1..1 */
-    double finest, rest; /* variance of clean numbers: around their 3 x 3 mean, of that */
+    int last;              /* noisiest level it is trained on, 1..RJ_NOISE_LEVELS */
+    bool clips;            /* clean numbers lie in -1..1 */
+    double band[RJ_BANDS]; /* variance of clean numbers, from the finest band */
     double kept[RJ_NOISE_LEVELS + 1]; /* share of variance that is not noise; [0] is 1 */
 } rj_diffusion;
 rij_status rj_diffusion_new(rj_device *dev, int channels, int width, int levels,

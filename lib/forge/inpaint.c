@@ -1,20 +1,20 @@
-/* inpaint.c: a region of a parent hidden, filled in by diffusion, spliced back.
+/* inpaint.c: regions of a parent hidden, filled in by diffusion, spliced back.
  *
- * The region is a rectangle or an ellipse of 1/4 to 1/2 of each side, anywhere inside. It
- * starts as nothing but noise, and 12 ancestral steps make a picture of it that fits what
- * stands around, which the net sees clean (Saharia et al. 2022, "Palette", small). The
- * net tells the velocity (diffusion.c), is trained on all levels, and on regions of its
- * windows drawn the same way. Outside the region a child is its parent, bit for bit;
- * inside, the first 4 pixels pass from one to the other. */
+ * The regions are rectangles and ellipses, 12 to 28 pixels each way, one for every 48 x
+ * 48 pixels of the picture, anywhere inside; they may overlap. They start as nothing but
+ * noise, and 12 ancestral steps make pictures of them that fit what stands around, which
+ * the net sees clean (Saharia et al. 2022, "Palette", small). The net tells the velocity
+ * (diffusion.c), is trained on all levels, and on regions drawn the same way. Outside of
+ * them a child is its parent, bit for bit; their outermost 3 pixels pass from one to the
+ * other. */
 #include "forge/forge.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { STEPS = 12, WIDTH = 16, LEVELS = 2, BORDER = 8 };
-static const double RATE = 2e-3, SOFT = 4;
+enum { LEAST = 12, MOST = 28, EACH = 48 }; /* pixels of regions */
+static const double RATE = 4e-3, SOFT = 3;
 
-/* A region of h x w pixels. */
 typedef struct region {
     double y, x;           /* its middle */
     double half_h, half_w; /* half its sides */
@@ -25,8 +25,8 @@ static region draw_region(int h, int w, rj_random *r)
 {
     region a;
 
-    a.half_h = h * rj_random_uniform(r, 0.125, 0.25);
-    a.half_w = w * rj_random_uniform(r, 0.125, 0.25);
+    a.half_h = rj_random_uniform(r, LEAST, MOST) / 2;
+    a.half_w = rj_random_uniform(r, LEAST, MOST) / 2;
     a.y = rj_random_uniform(r, a.half_h, h - a.half_h);
     a.x = rj_random_uniform(r, a.half_w, w - a.half_w);
     a.round = rj_random_below(r, 2) == 1;
@@ -44,12 +44,30 @@ static double depth(const region *a, int i, int j)
            fmin(a->half_h, a->half_w);
 }
 
-/* mask (h+2B,w+2B): 1 inside. */
-static void draw_mask(const region *a, int h, int w, int border, float *mask)
+/* deep (h+2B,w+2B): how far inside one of the regions each pixel lies. */
+static void draw_regions(int h, int w, int border, rj_random *r, float *deep)
 {
-    for (int i = -border; i < h + border; i++)
-        for (int j = -border; j < w + border; j++)
-            *mask++ = depth(a, i, j) > 0 ? 1 : 0;
+    const int regions = RJ_MAX(1, h * w / (EACH * EACH)), wide = w + 2 * border;
+
+    for (int i = 0; i < (h + 2 * border) * wide; i++)
+        deep[i] = 0;
+    for (int k = 0; k < regions; k++) {
+        const region a = draw_region(h, w, r);
+
+        for (int i = 0; i < h; i++)
+            for (int j = 0; j < w; j++) {
+                float *at = deep + (i + border) * wide + j + border;
+
+                *at = RJ_MAX(*at, (float)depth(&a, i, j));
+            }
+    }
+}
+
+/* 1 inside, 0 outside. */
+static void mask_of(const float *deep, size_t n, float *mask)
+{
+    for (size_t i = 0; i < n; i++)
+        mask[i] = deep[i] > 0 ? 1 : 0;
 }
 
 static rij_status make_loss(void *model, rj_tape *tape, rj_windows *w, rj_tensor **loss)
@@ -61,8 +79,10 @@ static rij_status make_loss(void *model, rj_tape *tape, rj_windows *w, rj_tensor
 
     RJ_REQUIRE(mask, RIJ_E_MEMORY, "inpaint: no memory for a batch");
     for (int i = 0; i < w->n; i++) {
-        const region a = draw_region(w->side, w->side, &w->random);
-        draw_mask(&a, w->side, w->side, 0, mask + (size_t)i * plane);
+        float *at = mask + (size_t)i * plane;
+
+        draw_regions(w->side, w->side, 0, &w->random, at);
+        mask_of(at, plane, at);
     }
     return rj_diffusion_loss(model, tape, &p, &w->random, loss);
 }
@@ -99,12 +119,15 @@ static void close_model(void *model)
     rj_free(model);
 }
 
-/* Lay the parent over its child outside the region, softly within its edge. */
-static void splice(const rj_image *parent, const region *a, rj_image *child)
+/* Lay the parent over its child outside the regions, softly within their edge. */
+static void splice(const rj_image *parent, const float *deep, rj_image *child)
 {
+    const int wide = child->w + 2 * BORDER;
+
     for (int i = 0; i < child->h; i++)
         for (int j = 0; j < child->w; j++) {
-            const double share = fmin(fmax(depth(a, i, j) / SOFT, 0), 1);
+            const double inside = (double)deep[(i + BORDER) * wide + j + BORDER];
+            const double share = fmin(inside / SOFT, 1);
             const size_t at = ((size_t)i * (size_t)child->w + (size_t)j) * 3;
 
             for (size_t c = at; c < at + 3; c++)
@@ -118,33 +141,34 @@ static rij_status make(void *model, int how, rj_tape *tape, const rj_image *cons
 {
     const int w = parent[0]->w, h = parent[0]->h;
     const size_t plane = (size_t)(h + 2 * BORDER) * (size_t)(w + 2 * BORDER);
-    float *x = rj_alloc((size_t)n * 4 * plane, sizeof *x);
-    float *mask = x ? x + (size_t)n * 3 * plane : NULL;
-    const rj_noisy p = {n, h + 2 * BORDER, w + 2 * BORDER, x, mask};
-    region *a = rj_alloc((size_t)n, sizeof *a);
+    float *x = rj_alloc((size_t)n * 5 * plane, sizeof *x);
     int *from = rj_alloc((size_t)n, sizeof *from);
     rij_status status = RIJ_OK;
+    float *deep, *mask;
+    rj_noisy p;
 
     (void)how;
-    if (!x || !a || !from) {
+    if (!x || !from) {
         status = rj_fail(RIJ_E_MEMORY, "inpaint: no memory for %d pictures", n);
         goto done;
     }
+    deep = x + (size_t)n * 3 * plane;
+    mask = deep + (size_t)n * plane;
+    p = (rj_noisy){n, h + 2 * BORDER, w + 2 * BORDER, x, mask};
     for (int i = 0; i < n; i++) {
         rj_random r = rj_random_start(seed[i], RJ_STREAM_FORGE, 0);
 
         from[i] = RJ_NOISE_LEVELS;
-        a[i] = draw_region(h, w, &r);
-        draw_mask(&a[i], h, w, BORDER, mask + (size_t)i * plane);
+        draw_regions(h, w, BORDER, &r, deep + (size_t)i * plane);
     }
+    mask_of(deep, (size_t)n * plane, mask);
     RJ_TRY_DONE(rj_planes_take(parent, n, BORDER, x));
     RJ_TRY_DONE(rj_diffusion_renew(model, tape, RJ_SAMPLER_DDPM, STEPS, from, seed, &p));
     RJ_TRY_DONE(rj_planes_put(x, n, BORDER, w, h, child));
     for (int i = 0; i < n; i++)
-        splice(parent[i], &a[i], &child[i]);
+        splice(parent[i], deep + (size_t)i * plane, &child[i]);
 done:
     rj_free(x);
-    rj_free(a);
     rj_free(from);
     return status;
 }

@@ -11,8 +11,8 @@
 
 enum { LATENT = 12, WIDTH = 16, NET_WIDTH = 48, SCALE = 4 };
 enum { LOWEST = 20, HIGHEST = 80, STEPS = 8, BORDER = RJ_AUTOENCODER_BORDER };
-/* Of a channel's variance of 1, what neighbours do not share: about a third. */
-static const double RATE = 2e-3, FINEST = 0.3;
+/* Of a channel's variance of 1, what lies in each band. */
+static const double RATE = 2e-3, BAND[RJ_BANDS] = {0.3, 0.3, 0.4};
 
 typedef struct latent {
     rj_autoencoder *a;
@@ -141,8 +141,8 @@ static rij_status open_model(rj_device *dev, int which, uint64_t seed, void **mo
     if (status == RIJ_OK)
         status = rj_diffusion_new(dev, LATENT, NET_WIDTH, 1, seed + 1, &l->d);
     l->d.last = HIGHEST;
-    l->d.finest = FINEST;
-    l->d.rest = 1 - FINEST;
+    for (int i = 0; i < RJ_BANDS; i++)
+        l->d.band[i] = BAND[i];
     if (status == RIJ_OK)
         *model = l;
     else

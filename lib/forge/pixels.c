@@ -1,13 +1,13 @@
 /* pixels.c: diffusion of pixels: parents noised to a middle level and cleaned again.
  *
  * The net is a U-net of two halvings that tells the noise. A parent's level is drawn from
- * 25..60 of 1000 levels: noise of a deviation of 12 to 26 grey levels, which hides fine
- * structure and leaves the rest. The net is trained on levels 1..60 only, for it never
+ * 40..80 of 1000 levels: noise of a deviation of 18 to 33 grey levels, which hides fine
+ * structure and leaves the rest. The net is trained on levels 1..80 only, for it never
  * sees others. */
 #include "forge/forge.h"
 
-enum { LOWEST = 25, HIGHEST = 60, STEPS = 8, WIDTH = 16, LEVELS = 2, BORDER = 8 };
-static const double RATE = 2e-3;
+enum { LOWEST = 40, HIGHEST = 80, STEPS = 8, WIDTH = 16, LEVELS = 2, BORDER = 8 };
+static const double RATE = 4e-3;
 
 static rij_status open_model(rj_device *dev, int which, uint64_t seed, void **model)
 {
