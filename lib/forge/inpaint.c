@@ -1,19 +1,21 @@
 /* inpaint.c: regions of a parent hidden, filled in by diffusion, spliced back.
  *
  * The regions are rectangles and ellipses, 12 to 28 pixels each way, one for every 48 x
- * 48 pixels of the picture, anywhere inside; they may overlap. They start as nothing but
- * noise, and 12 ancestral steps make pictures of them that fit what stands around, which
- * the net sees clean (Saharia et al. 2022, "Palette", small). The net tells the velocity
- * (diffusion.c), is trained on all levels, and on regions drawn the same way. Outside of
- * them a child is its parent, bit for bit; their outermost 3 pixels pass from one to the
- * other. */
+ * 48 pixels of the picture, anywhere inside; they may overlap. What they held is dropped:
+ * a smooth sheet is stretched over them (Laplace's equation, by successive
+ * over-relaxation), noised to level 300 of 1000, where little but its colour is left, and
+ * 12 ancestral steps make a picture of it that fits what stands around, which the net
+ * sees clean (Saharia et al. 2022, "Palette", small). The net tells the velocity
+ * (diffusion.c) and is trained on levels 1..300 and on regions drawn the same way.
+ * Outside of them a child is its parent, bit for bit; their outermost 3 pixels pass from
+ * one to the other. */
 #include "forge/forge.h"
 
 #include <math.h>
 
-enum { STEPS = 12, WIDTH = 16, LEVELS = 2, BORDER = 8 };
+enum { FROM = 300, STEPS = 12, SWEEPS = 100, WIDTH = 16, LEVELS = 2, BORDER = 8 };
 enum { LEAST = 12, MOST = 28, EACH = 48 }; /* pixels of regions */
-static const double RATE = 4e-3, SOFT = 3;
+static const double RATE = 4e-3, SOFT = 3, RELAX = 1.8;
 
 typedef struct region {
     double y, x;           /* its middle */
@@ -70,6 +72,25 @@ static void mask_of(const float *deep, size_t n, float *mask)
         mask[i] = deep[i] > 0 ? 1 : 0;
 }
 
+/* Let nothing of x (3,h,w) inside the mask be what it was. */
+static void stretch(float *x, const float *mask, int h, int w)
+{
+    for (int c = 0; c < 3; c++, x += h * w) {
+        for (int i = 0; i < h * w; i++)
+            if (mask[i] > 0)
+                x[i] = 0;
+        for (int sweep = 0; sweep < SWEEPS; sweep++)
+            for (int i = 1; i < h - 1; i++) // regions end before the border
+                for (int j = 1; j < w - 1; j++) {
+                    float *at = x + i * w + j;
+
+                    if (mask[i * w + j] > 0)
+                        *at +=
+                            (float)RELAX * ((at[-1] + at[1] + at[-w] + at[w]) / 4 - *at);
+                }
+    }
+}
+
 static rij_status make_loss(void *model, rj_tape *tape, rj_windows *w, rj_tensor **loss)
 {
     const size_t plane = (size_t)w->side * (size_t)w->side;
@@ -105,6 +126,7 @@ static rij_status open_model(rj_device *dev, int which, uint64_t seed, void **mo
     status = rj_diffusion_new(dev, 3, WIDTH, LEVELS, seed, d);
     d->target = RJ_TARGET_VELOCITY;
     d->clips = true;
+    d->last = FROM;
     if (status == RIJ_OK)
         *model = d;
     else
@@ -158,11 +180,13 @@ static rij_status make(void *model, int how, rj_tape *tape, const rj_image *cons
     for (int i = 0; i < n; i++) {
         rj_random r = rj_random_start(seed[i], RJ_STREAM_FORGE, 0);
 
-        from[i] = RJ_NOISE_LEVELS;
+        from[i] = FROM;
         draw_regions(h, w, BORDER, &r, deep + (size_t)i * plane);
     }
     mask_of(deep, (size_t)n * plane, mask);
     RJ_TRY_DONE(rj_planes_take(parent, n, BORDER, x));
+    for (int i = 0; i < n; i++)
+        stretch(x + (size_t)i * 3 * plane, mask + (size_t)i * plane, p.h, p.w);
     RJ_TRY_DONE(rj_diffusion_renew(model, tape, RJ_SAMPLER_DDPM, STEPS, from, seed, &p));
     RJ_TRY_DONE(rj_planes_put(x, n, BORDER, w, h, child));
     for (int i = 0; i < n; i++)
