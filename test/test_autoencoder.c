@@ -44,12 +44,13 @@ START_TEST(every_auto_encoder_learns_and_keeps_the_shape)
         rj_autoencoder *a;
 
         OK(rj_autoencoder_new(dev, &config, 3, &a));
-        OK(rj_autoencoder_train(a, &tape, picture, 3, 25, 5, keep_loss, &l));
+        OK(rj_autoencoder_train(a,
+                                &(rj_lesson){&tape, picture, 3, 25, 5, keep_loss, &l}));
         ck_assert_int_eq(l.n, 25);
         ck_assert_msg(mean(l.x + 20, 5) < 0.8 * mean(l.x, 5), "%s %d: %g, then %g",
                       rj_decoder_names[k / 2], config.levels, mean(l.x, 5),
                       mean(l.x + 20, 5));
-        OK(rj_autoencoder_apply(a, &tape, parent, 3, child));
+        OK(rj_network_apply(rj_autoencoder_run, a, &tape, 8, parent, 3, child));
         for (int i = 0; i < 3; i++) {
             // Like its parent, and not the parent itself.
             const double d = distance(&child[i], parent[i]);
@@ -86,7 +87,7 @@ START_TEST(every_auto_encoder_starts_as_a_plain_resampler)
         rj_autoencoder *a;
 
         OK(rj_autoencoder_new(tape.dev, &config, (uint64_t)k, &a));
-        OK(rj_autoencoder_apply(a, &tape, &parent, 1, &child));
+        OK(rj_network_apply(rj_autoencoder_run, a, &tape, 8, &parent, 1, &child));
         for (int i = 0; i < 64 * 48 * 3; i++) {
             const int x = i / 3 % 64, y = i / 3 / 64;
 
@@ -124,9 +125,11 @@ START_TEST(a_loss_that_is_no_number_stops_the_training)
     last = rj_params_find(params, "decoder.last.bias"); // no relu behind it
     ck_assert_int_ge(last, 0);
     OK(rj_upload(tape.dev, params->p[last].t.x, none_at_all, 3));
-    FAILS(rj_autoencoder_train(a, &tape, &picture, 1, 10, 5, NULL, NULL), RIJ_E_DIVERGED);
+    FAILS(rj_autoencoder_train(a, &(rj_lesson){&tape, &picture, 1, 10, 5, NULL, NULL}),
+          RIJ_E_DIVERGED);
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "step 1"));
-    FAILS(rj_autoencoder_train(a, &tape, &narrow, 1, 10, 5, NULL, NULL), RIJ_E_ARGUMENT);
+    FAILS(rj_autoencoder_train(a, &(rj_lesson){&tape, &narrow, 1, 10, 5, NULL, NULL}),
+          RIJ_E_ARGUMENT);
     bad.levels = 3;
     FAILS(rj_autoencoder_new(tape.dev, &bad, 3, &none), RIJ_E_ARGUMENT);
     bad = config;

@@ -1,6 +1,9 @@
 /* rij_forge() writes what its header promises, and refuses what it says it refuses. */
 #include "forge_place.h"
 
+/* Made if no families are named. */
+enum { USUAL = 9 };
+
 static bool there(const place *p, const char *name)
 {
     char path[600];
@@ -28,15 +31,15 @@ START_TEST(forging_writes_every_picture_and_a_manifest)
     rij_forge_options o = small_options(NULL);
     rj_dataset d;
     char path[600];
-    int children[RJ_FAMILIES] = {0};
+    int children[USUAL] = {0};
 
     o.threads = 2;
     OK(rij_forge(p.photos, p.out, &o));
     snprintf(path, sizeof path, "%s/manifest.tsv", p.out);
     OK(rj_dataset_open(path, NULL, &d));
-    ck_assert_int_eq(d.generators, RJ_FAMILIES);
+    ck_assert_int_eq(d.generators, USUAL);
     ck_assert_int_eq(rj_dataset_count(&d, RJ_REAL_LABEL, false), 9);
-    ck_assert_int_eq(rj_dataset_count(&d, RJ_FAKE_LABEL, false), 9 * RJ_FAMILIES);
+    ck_assert_int_eq(rj_dataset_count(&d, RJ_FAKE_LABEL, false), 9 * USUAL);
     OK(rj_dataset_hold_out(&d, 0.34, 1));
     for (int i = 0; i < d.n; i++) {
         const rj_sample *s = &d.sample[i];
@@ -56,7 +59,7 @@ START_TEST(forging_writes_every_picture_and_a_manifest)
         }
         rj_image_free(&image);
     }
-    for (int k = 0; k < RJ_FAMILIES; k++)
+    for (int k = 0; k < USUAL; k++)
         ck_assert_int_eq(children[k], 9);
     ck_assert_int_gt(rj_dataset_count(&d, RJ_REAL_LABEL, true), 0);
     ck_assert_int_gt(rj_dataset_count(&d, RJ_REAL_LABEL, false), 0);
@@ -207,19 +210,30 @@ START_TEST(options_that_are_not_allowed_are_named)
     REFUSE(steps, 1);
     REFUSE(steps, -5);
     REFUSE(families, "");
-    o.families = "deconv,gan";
-    refuse(&o, "'gan'; known: deconv, nearest, bilinear, shuffle, fixed-nearest");
+    o.families = "deconv,magan";
+    refuse(&o,
+           "'magan'; known: all, deconv, nearest, bilinear, shuffle, nearest-vq, gan");
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "fixed-median")); // the last of all
     FAILS(rij_forge(NULL, "out", NULL), RIJ_E_ARGUMENT);
     FAILS(rij_forge("photos", NULL, NULL), RIJ_E_ARGUMENT);
 
     OK(rj_forge_resolve(NULL, &plan));
     ck_assert(plan.o.crop == 160 && plan.o.crops == 16 && plan.o.steps == 400);
-    ck_assert(plan.families == RJ_FAMILIES && plan.trained == RJ_DECODERS);
+    ck_assert(plan.families == USUAL && plan.steps == 4 * 400);
     o.families = "shuffle, fixed-zero ,shuffle";
+    o.steps = 5;
     OK(rj_forge_resolve(&o, &plan));
-    ck_assert(plan.families == 2 && plan.trained == 1);
-    ck_assert(plan.wanted[RJ_DECODER_SHUFFLE] &&
-              plan.wanted[RJ_DECODERS + RJ_OPERATOR_ZERO]);
+    ck_assert(plan.families == 2 && plan.steps == 5);
+    for (int i = 0; i < RJ_FAMILIES; i++)
+        ck_assert_int_eq(plan.wanted[i],
+                         strcmp(rj_families[i].name, "shuffle") == 0 ||
+                             strcmp(rj_families[i].name, "fixed-zero") == 0);
+    o.families = "ddpm,ddim"; // which share a model
+    OK(rj_forge_resolve(&o, &plan));
+    ck_assert(plan.families == 2 && plan.steps == 5);
+    o.families = "all";
+    OK(rj_forge_resolve(&o, &plan));
+    ck_assert(plan.families == RJ_FAMILIES && plan.steps == 10 * 5);
 }
 END_TEST
 
