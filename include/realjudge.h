@@ -297,6 +297,9 @@ typedef struct rij_train_options {
     double weight_decay;   /* (1e-2 with adamw, 1e-4 with sgd); off */
     double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
     int patience;          /* validation checks without gain before stopping (6); off */
+    double average;        /* of the running mean of the parameters that is returned, what
+                              a step keeps, 0..0.9999 (0.99); off: the best by the
+                              validation views is returned */
     const char *contrast;  /* "extended" (v1), "soft" (v2, default), "none" */
     double lambda;         /* weight of the contrastive loss (1); off */
     double tau, tau_s;     /* temperatures (0.1, 0.2), at least 0.02 */

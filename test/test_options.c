@@ -32,6 +32,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.batch2 == 32 && o.steps2 == 600 && o.rate2 == 1e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
     ck_assert(o.weight_decay == 1e-2 && o.warmup == 0.05 && o.patience == 6);
+    ck_assert(o.average == 0.99);
     ck_assert_str_eq(o.contrast, "soft");
     ck_assert(o.lambda == 1 && o.tau == 0.1 && o.tau_s == 0.2);
     ck_assert(o.alpha == 0.5 && o.beta == 0.5 && o.rho == 0.2);

@@ -63,6 +63,7 @@ static const number numbers[] = {
     NUMBER(REAL, weight_decay, 1e-2, 0, 1, true), // 1e-4 with sgd
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
     NUMBER(INT, patience, 6, 1, 1000000, true),
+    NUMBER(REAL, average, 0.99, 0, 0.9999, true),
     NUMBER(REAL, lambda, 1, 0, 1000, true),
     NUMBER(REAL, tau, 0.1, 0.02, 100, false),
     NUMBER(REAL, tau_s, 0.2, 0.02, 100, false),
