@@ -4,7 +4,6 @@
 #include "data/data.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { CHANNELS = 3, SOME = 1024, LANES = 16 };
 
@@ -59,70 +58,6 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
     }
     *out = made;
     return RIJ_OK;
-}
-
-/* A plain decimal number such as 75 or 0.5, to the end of the text; not as strtod() does
- * it, whose comma depends on the program's locale. */
-static bool decimal(const char *text, double *out)
-{
-    double value = 0, unit = 1;
-    bool point = false;
-    int digits = 0;
-
-    for (; *text; text++) {
-        if (*text == '.' && !point) {
-            point = true;
-        } else if (*text >= '0' && *text <= '9' && digits < 9) {
-            value = 10 * value + (*text - '0');
-            unit *= point ? 10 : 1;
-            digits++;
-        } else {
-            return false;
-        }
-    }
-    *out = value / unit;
-    return digits > 0;
-}
-
-rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random *r,
-                            rj_image *out)
-{
-    enum { JPEG, BLUR, NOISE, RESIZE };
-    static const struct {
-        const char *name;
-        double low, high;
-    } kinds[] = {
-        [JPEG] = {"jpeg", 1, 100},
-        [BLUR] = {"blur", 0.1, 8},
-        [NOISE] = {"noise", 0.1, 64},
-        [RESIZE] = {"resize", 0.1, 1},
-    };
-    double value = 0;
-    int kind = 0;
-
-    if (strcmp(column, "native") == 0)
-        return rj_image_copy(image, out);
-    while (kind < RJ_COUNT(kinds) &&
-           strncmp(column, kinds[kind].name, strlen(kinds[kind].name)) != 0)
-        kind++;
-    RJ_REQUIRE(kind < RJ_COUNT(kinds) &&
-                   decimal(column + strlen(kinds[kind].name), &value),
-               RIJ_E_ARGUMENT,
-               "column %s is none of native, jpegQ, blurS, noiseS, resizeF", column);
-    RJ_REQUIRE(value >= kinds[kind].low && value <= kinds[kind].high &&
-                   (kind != JPEG || value == floor(value)),
-               RIJ_E_ARGUMENT, "column %s: %s takes %g to %g%s", column, kinds[kind].name,
-               kinds[kind].low, kinds[kind].high, kind == JPEG ? ", whole numbers" : "");
-    switch (kind) {
-    case JPEG:
-        return rj_degrade_jpeg(image, (int)value, out);
-    case BLUR:
-        return rj_degrade_blur(image, value, out);
-    case NOISE:
-        return rj_degrade_noise(image, value, r, out);
-    default:
-        return rj_degrade_resize(image, value, out);
-    }
 }
 
 /* The same three numbers are drawn whatever comes of them. */
