@@ -61,6 +61,7 @@ static const field fields[] = {
     FIELD("blended", NUMBER, blended, "share of those blended with their parent"),
     FIELD("operated", NUMBER, operated, "share of those by operators; -1: none"),
     FIELD("degraded", NUMBER, degraded, "share of views degraded; -1: none"),
+    FIELD("law", TEXT, law, "one or chain: what degrades a view"),
     FIELD("jpeg-min", INT, jpeg_min, "lowest JPEG quality of a degraded view"),
     FIELD("jpeg-max", INT, jpeg_max, "highest"),
     FIELD("blur-max", NUMBER, blur_max, "largest sigma of its blur, pixels"),

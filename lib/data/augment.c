@@ -60,29 +60,71 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
     return RIJ_OK;
 }
 
-/* The same three numbers are drawn whatever comes of them. */
-rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
-                             rj_image *out)
+static rij_status degrade_one(const rj_image *image, const rj_law *law,
+                              enum rj_degradation kind, double u, rj_random *r,
+                              rj_image *out)
 {
-    const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
-    const int kind = rj_random_below(r, 4);
-    const double u = rj_random_uniform(r, 0, 1);
-
-    if (!degraded) {
-        *out = (rj_image){0};
-        return RIJ_OK;
-    }
     switch (kind) {
-    case 0:
+    case RJ_DEGRADE_JPEG:
         return rj_degrade_jpeg(
             image, law->jpeg_min + (int)(u * (law->jpeg_max - law->jpeg_min + 1)), out);
-    case 1:
+    case RJ_DEGRADE_BLUR:
         return rj_degrade_blur(image, 0.2 + u * RJ_MAX(0, law->blur_max - 0.2), out);
-    case 2:
+    case RJ_DEGRADE_NOISE:
         return rj_degrade_noise(image, u * law->noise_max, r, out);
     default:
         return rj_degrade_resize(image, law->resize_min + u * (1 - law->resize_min), out);
     }
+}
+
+/* As pictures travel: made smaller, softened, noised, compressed last; each by chance.
+ * The same eight numbers are drawn whatever comes of them, those of the noise behind. */
+static rij_status degrade_chain(const rj_image *image, const rj_law *law, rj_random *r,
+                                rj_image *out)
+{
+    static const struct {
+        enum rj_degradation kind;
+        double chance;
+    } link[] = {{RJ_DEGRADE_RESIZE, 0.35},
+                {RJ_DEGRADE_BLUR, 0.35},
+                {RJ_DEGRADE_NOISE, 0.2},
+                {RJ_DEGRADE_JPEG, 0.5}};
+    rj_image now = {0};
+    double u[RJ_COUNT(link)][2];
+
+    for (int i = 0; i < RJ_COUNT(link); i++) {
+        u[i][0] = rj_random_uniform(r, 0, 1);
+        u[i][1] = rj_random_uniform(r, 0, 1);
+    }
+    for (int i = 0; i < RJ_COUNT(link); i++) {
+        rj_image next = {0};
+        rij_status status;
+
+        if (u[i][0] >= link[i].chance)
+            continue;
+        status =
+            degrade_one(now.rgb ? &now : image, law, link[i].kind, u[i][1], r, &next);
+        rj_image_free(&now);
+        RJ_TRY(status);
+        now = next;
+    }
+    *out = now;
+    return RIJ_OK;
+}
+
+/* The same three numbers are drawn first whatever comes of them. */
+rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
+                             rj_image *out)
+{
+    const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
+    const int kind = rj_random_below(r, RJ_DEGRADATIONS);
+    const double u = rj_random_uniform(r, 0, 1);
+
+    *out = (rj_image){0};
+    if (!degraded)
+        return RIJ_OK;
+    return law->chain ? degrade_chain(image, law, r, out)
+                      : degrade_one(image, law, (enum rj_degradation)kind, u, r, out);
 }
 
 rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,

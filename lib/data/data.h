@@ -72,12 +72,20 @@ rij_status rj_degrade_resize(const rj_image *image, double factor, rj_image *out
 /* Any size, triangle filter with half-pixel centres, widened when shrinking. */
 rij_status rj_image_resize(const rj_image *image, int w, int h, rj_image *out);
 
+enum rj_degradation {
+    RJ_DEGRADE_JPEG,
+    RJ_DEGRADE_BLUR,
+    RJ_DEGRADE_NOISE,
+    RJ_DEGRADE_RESIZE,
+    RJ_DEGRADATIONS
+};
 typedef struct rj_law {
     double share;           /* of views degraded at all */
-    int jpeg_min, jpeg_max; /* uniform in these ranges; one of the four is drawn */
+    int jpeg_min, jpeg_max; /* uniform in these ranges */
     double blur_max;        /* from 0.2 */
     double noise_max;       /* from 0 */
     double resize_min;      /* to 1 */
+    bool chain; /* several behind each other, by chance; else one of the four */
 } rj_law;
 /* Draws from *r whether and how, then does it. What is drawn never looks at the image, so
  * two images given the same stream are degraded alike. */

@@ -90,6 +90,7 @@ typedef struct choice {
 static const choice choices[] = {
     CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
+    CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
     CHOICE(encoder, RIJ_E_ARGUMENT, "small", "resnet18", "resnet50"),
     CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
