@@ -31,7 +31,7 @@ static const field fields[] = {
     FIELD("device", TEXT, device, "cpu, ref or cuda:0"),
     FIELD("threads", INT, threads, "0: one per processor"),
     FIELD("precision", TEXT, precision, "fp32, bf16 or tf32"),
-    FIELD("encoder", TEXT, encoder, "small, resnet18 or resnet50"),
+    FIELD("encoder", TEXT, encoder, "patch, small, resnet18 or resnet50"),
     FIELD("front", TEXT, front, "raw, median, npr or haar"),
     FIELD("crop", INT, crop, "side of the native crop in pixels"),
     FIELD("embedding", INT, embedding, "width of z"),

@@ -282,10 +282,10 @@ typedef struct rij_train_options {
                         stored child is there (0.5); off */
     double blended;  /* share of forged children blended with their parent (0); off */
     /* network */
-    const char
-        *encoder; /* "small" (default, about 1 M parameters), "resnet18", "resnet50" */
-    const char *front; /* "raw", "median", "npr", "haar" (default) */
-    int embedding;     /* width d of z_hom, z_het and z, 8..1024 (128) */
+    const char *encoder; /* "small" (default, about 1 M parameters), "patch" (0.2 M, which
+                            sees little of a picture at once), "resnet18", "resnet50" */
+    const char *front;   /* "raw", "median", "npr", "haar" (default) */
+    int embedding;       /* width d of z_hom, z_het and z, 8..1024 (128) */
     /* stage 1: natural traces, real images only */
     int batch1;          /* images a step, two views each, 4..4096 (32) */
     int steps1;          /* optimiser steps (200); off: no stage 1, random start */

@@ -188,6 +188,8 @@ START_TEST(encoders_have_the_parameters_they_should)
 
     ck_assert_uint_eq(encoder_count(b.dev, "resnet18", "raw"), 11176512);
     ck_assert_uint_eq(encoder_count(b.dev, "resnet50", "raw"), 23508032);
+    ck_assert_uint_eq(encoder_count(b.dev, "patch", "npr"), 197584);
+    ck_assert_uint_eq(encoder_count(b.dev, "patch", "haar"), 198448);
     ck_assert_uint_eq(encoder_count(b.dev, "small", "npr"), 980304);
     ck_assert_uint_eq(encoder_count(b.dev, "small", "haar"), 981168);
     config.embedding = 128;
@@ -294,6 +296,7 @@ START_TEST(small_network_agrees_on_ref_and_cpu)
 {
     devices_agree("small", "haar", 3, 48);
     devices_agree("small", "raw", 3, 32);
+    devices_agree("patch", "haar", 3, 48);
     devices_agree("small", "npr", 4, 32);
 }
 END_TEST

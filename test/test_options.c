@@ -199,7 +199,7 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     REFUSED(precision, "fp16");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "fp32, bf16"));
     REFUSED(encoder, "vit");
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, resnet18, resnet50"));
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, patch, resnet18, resnet50"));
     REFUSED(front, "sobel");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "haar, raw, median, npr"));
     REFUSED(optimiser, "adam");

@@ -76,7 +76,7 @@ typedef struct choice {
     const char *name;
     size_t at;
     rij_status refusal;
-    const char *known[5]; /* the default first; ends with NULL */
+    const char *known[6]; /* the default first; ends with NULL */
 } choice;
 
 #define CHOICE(field, refusal, ...)                                                      \
@@ -91,7 +91,7 @@ static const choice choices[] = {
     CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
     CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
-    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "resnet18", "resnet50"),
+    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "patch", "resnet18", "resnet50"),
     CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),

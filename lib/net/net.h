@@ -97,7 +97,7 @@ typedef struct rj_res_block {
 } rj_res_block;
 
 typedef struct rj_net_config {
-    char encoder[16]; /* "small", "resnet18", "resnet50" */
+    char encoder[16]; /* "patch", "small", "resnet18", "resnet50" */
     char front[16];   /* "raw", "median", "npr", "haar" */
     int embedding;    /* d */
 } rj_net_config;
