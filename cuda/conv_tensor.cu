@@ -57,21 +57,30 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
 }
 
 /* One tile for either type. */
-#define LAUNCH(rows, columns, m, n, stages, blocks)                                      \
+#define LAUNCH_AS(type, rows, columns, m, n, stages, blocks)                             \
     do {                                                                                 \
+        const auto kernel = conv_tensor<type, rows, columns, m, n, stages, blocks>;      \
         const size_t bytes = (size_t)(stages) * ((rows) + (columns)) * RJ_ROW;           \
+        RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), bytes));     \
+        RJ_LAUNCH_PHASES(                                                                \
+            dev, (conv_tensor<type, rows, columns, m, n, stages, blocks>), job, rows,    \
+            columns, (m) * (n)*32, bytes);                                               \
+    } while (0)
+#define LAUNCH(...)                                                                      \
+    do {                                                                                 \
         if (dev->precision == RJ_BF16)                                                   \
-            RJ_LAUNCH_PHASES(                                                            \
-                dev, (conv_tensor<rj_half, rows, columns, m, n, stages, blocks>), job,   \
-                rows, columns, (m) * (n)*32, bytes);                                     \
-        else                                                                             \
-            RJ_LAUNCH_PHASES(dev,                                                        \
-                             (conv_tensor<float, rows, columns, m, n, stages, blocks>),  \
-                             job, rows, columns, (m) * (n)*32, bytes);                   \
+            LAUNCH_AS(rj_half, __VA_ARGS__);                                             \
+        LAUNCH_AS(float, __VA_ARGS__);                                                   \
     } while (0)
 
 rij_status rj_conv_tensor(rj_device *dev, const rj_conv_job *job, rj_tile tile)
 {
+    if (tile == RJ_TILE_128_256)
+        LAUNCH(128, 256, 2, 4, 4, 1);
+    if (tile == RJ_TILE_256_128)
+        LAUNCH(256, 128, 4, 2, 4, 1);
+    if (tile == RJ_TILE_256_64)
+        LAUNCH(256, 64, 4, 2, 4, 1);
     if (tile == RJ_TILE_128_128)
         LAUNCH(128, 128, 2, 2, 3, 2);
     if (tile == RJ_TILE_128_64)
