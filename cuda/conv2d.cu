@@ -93,6 +93,9 @@ static bool can(const rj_device *dev, const rj_gather *g, int tile, int split)
         return split == 1 && rj_span_rows(dev, g, (rj_tile)tile);
     if (tile < RJ_TILE_128_64 && dev->precision == RJ_FP32)
         return false;
+    // in bfloat16 there are too few steps to each block's beginning and end
+    if (tile == RJ_TILE_256_64 && dev->precision != RJ_TF32)
+        return false;
     return split == 1 || steps / split >= 4;
 }
 

@@ -143,7 +143,7 @@ static double clocks(const rj_weights *g, const rj_weights_tile *t, int size, bo
 
 /* Pixels of a piece with tile t, so that the whole takes fewest clocks; `best` is what it
  * takes at the best so far, and `g` is changed where this is better. Blocks on every
- * multiprocessor are 1 to 8; fewer than eight warps have nothing to do while they wait. */
+ * multiprocessor are 1 to 8; fewer than 8 warps have nothing to do while they wait. */
 static bool cut(rj_weights *g, const rj_weights_tile *t, int size, bool tensor,
                 int machine, double *best)
 {

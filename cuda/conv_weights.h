@@ -30,7 +30,7 @@ typedef struct rj_weights {
     int h, w, p, q;  /* pixels of x and of dy */
     int stride, pad; /* down */
     int stride_across, pad_across;
-    int grid_q;         /* conv_weights_span.cu: pixels of a row of dy with its zeros, and */
+    int grid_q; /* conv_weights_span.cu: pixels of a row of dy with its zeros, and */
     size_t grid_pixels; /* of all; 0: it cannot be done so, see rj_weights_grid() */
     int pieces;
 } rj_weights;
@@ -59,7 +59,11 @@ rij_status rj_weights_plain(rj_device *dev, const rj_weights *g, int tile);
 
 /* Those of conv_weights_span.cu in the list of conv_weights_tensor.cu, what they need of
  * the geometry, and the one with bm numbers of dy. */
-#define RJ_WEIGHTS_SPANS {128, 192, 32, 64, 1, 3}, {64, 192, 32, 64, 2, 3}
+#define RJ_WEIGHTS_SPANS                                                                 \
+    {128, 192, 32, 64, 1, 3},                                                            \
+    {                                                                                    \
+        64, 192, 32, 64, 2, 3                                                            \
+    }
 void rj_weights_grid(rj_weights *g);
 rij_status rj_weights_span(rj_device *dev, const rj_weights *g, int bm);
 
@@ -135,9 +139,9 @@ RJ_DEVICE void weights_dy_stage(weights_dy &d, unsigned char *to)
     for (int i = 0; i < copy::COPIES; i++) {
         const bool there = d.inside && d.left > i * copy::STEP;
         if (copy::EVEN || row + i * copy::STEP < copy::ROWS)
-            rj_copy16(
-                to + weights_place<SIZE, WIDTH, TURNED>(row + i * copy::STEP, chunk),
-                d.at + i * d.step, there ? 16 : 0);
+            rj_copy16(to +
+                          weights_place<SIZE, WIDTH, TURNED>(row + i * copy::STEP, chunk),
+                      d.at + i * d.step, there ? 16 : 0);
     }
     d.at += d.stage;
     d.left -= copy::ROWS;

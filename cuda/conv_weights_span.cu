@@ -1,5 +1,5 @@
-/* conv_weights_span.cu: the sums of conv_weights_tensor.cu where three taps of a row of the
- * window share what they read of x: windows three wide of stride 1, and pixels of a
+/* conv_weights_span.cu: the sums of conv_weights_tensor.cu where three taps of a row of
+ * the window share what they read of x: windows three wide of stride 1, and pixels of a
  * multiple of 64 cells.
  *
  * Pixels of dy are numbered in rows that are longer than the pictures', by as many zeros

@@ -66,9 +66,9 @@ RJ_DEVICE void numbers(uint32_t v[2][COUNT], const unsigned char *from, int pixe
     for (int h = 0; h < 2; h++)
 #pragma unroll
         for (int i = 0; i < COUNT; i += 4) {
-            const uint4 u = rj_load16(
-                from + weights_place<4, WIDTH>(ring_place<RING>(pixel + 4 * h),
-                                               chunk + i / 4 * 8));
+            const uint4 u =
+                rj_load16(from + weights_place<4, WIDTH>(ring_place<RING>(pixel + 4 * h),
+                                                         chunk + i / 4 * 8));
             v[h][i] = tf32(u.x);
             v[h][i + 1] = tf32(u.y);
             v[h][i + 2] = tf32(u.z);
