@@ -387,6 +387,11 @@ START_TEST(a_folder_held_out_counts_as_fakes)
     OK(rij_evaluate(m, p.data, &o, &e));
     ck_assert_int_eq(rij_evaluation_rows(e), 3);
     rij_evaluation_free(e);
+    o.only = "south";
+    OK(rij_evaluate(m, p.data, &o, &e));
+    ck_assert_int_eq(rij_evaluation_rows(e), 4);
+    ck_assert_int_eq(row_of(e, "holdout", "native").n_fake, 2);
+    rij_evaluation_free(e);
     o.only = NULL;
     o.holdout = under(&p, "nowhere");
     FAILS(rij_evaluate(m, p.data, &o, &e), RIJ_E_FILE);
