@@ -5,6 +5,7 @@
  * Prints a table and how many photographs of each source are called generated; --tsv
  * writes all figures, "-" where there is none. docs/math.md defines them. */
 #include "show.h"
+#include <errno.h>
 #include <getopt.h>
 #include <math.h>
 #include <stddef.h>
@@ -72,9 +73,10 @@ static int whole(const char *name, const char *text, unsigned long long most,
 {
     char *end = NULL;
 
+    errno = 0;
     if (text[0] >= '0' && text[0] <= '9') {
         *out = strtoull(text, &end, 10);
-        if (*end == 0 && *out <= most)
+        if (*end == 0 && errno == 0 && *out <= most)
             return 0;
     }
     fprintf(stderr, "evaluate: --%s: '%s' is not a whole number in 0..%llu\n", name, text,
@@ -154,15 +156,12 @@ static double figure(const rij_evaluation_row *row, int which)
     return *(const double *)(const void *)((const char *)row + figures[which].at);
 }
 
-/* Returns 0, or 1 when the file could not be written. */
-static int write_tsv(const rij_evaluation *e, const char *path)
+/* Closes the file. Returns 0, or 1 when it could not be written. */
+static int write_tsv(const rij_evaluation *e, FILE *file)
 {
-    FILE *file = fopen(path, "w");
     rij_evaluation_row row;
     int failed;
 
-    if (!file)
-        return 1;
     fputs("generator\tcolumn\tn_real\tn_fake", file);
     for (int k = 0; k < FIGURES; k++)
         fprintf(file, "\t%s", figures[k].name);
@@ -242,19 +241,27 @@ static void show_sources(const rij_evaluation *e)
 static int evaluate(const job *j, const rij_model *model)
 {
     const double start_s = seconds_now();
+    FILE *tsv = j->tsv ? fopen(j->tsv, "w") : NULL; // before minutes are spent
     rij_evaluation *e = NULL;
     rij_status status;
     int failed = 0;
 
+    if (j->tsv && !tsv)
+        return complain("the TSV cannot be written");
     status = rij_evaluate(model, j->data, &j->o, &e);
     bar_end(j->o.user);
-    if (status != RIJ_OK)
+    if (status != RIJ_OK) {
+        if (tsv) {
+            fclose(tsv);
+            remove(j->tsv);
+        }
         return complain(rij_last_error());
+    }
     show_rows(e);
     show_sources(e);
     printf("\n%d images could not be used; %.0f s\n", rij_evaluation_unusable(e),
            seconds_now() - start_s);
-    if (j->tsv && write_tsv(e, j->tsv) != 0)
+    if (tsv && write_tsv(e, tsv) != 0)
         failed = complain("the TSV could not be written");
     rij_evaluation_free(e);
     return failed;

@@ -374,7 +374,7 @@ typedef struct rij_evaluate_options {
     const char *pairs;   /* table of the reals that each generator is compared with
                             (docs/math.md); NULL: all with all */
     const char *holdout; /* folder of which every file counts as a fake of generator
-                            "holdout", beside those of the data; NULL: none */
+                            "holdout", whatever `only` says; NULL: none */
     uint64_t seed;       /* of all that is drawn */
     int min_fakes;       /* fakes a generator must have to count in row "mAP" (40) */
     int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained

@@ -312,6 +312,53 @@ START_TEST(too_many_sources_are_refused)
 }
 END_TEST
 
+START_TEST(each_allocation_may_fail)
+{
+    static const char text[] = HEAD "ant\tpark\t1\n";
+    const place p = place_new(0, 0);
+    rij_evaluation *e = NULL;
+    bool *pair = NULL;
+    rij_status status = RIJ_E_MEMORY;
+    long live;
+    world w;
+
+    world_new(&w);
+    write_text(under(&p, "pairs.tsv"), text);
+    live = rj_memory_live();
+    for (long n = 1; status != RIJ_OK; n++) {
+        rj_memory_fail_at(n);
+        status = rj_pairs_read(under(&p, "pairs.tsv"), &w.d, &pair);
+        rj_memory_fail_at(0);
+        ck_assert(status == RIJ_OK ? n > 4 : status == RIJ_E_MEMORY && !pair);
+        ck_assert_int_eq(rj_memory_live(), live + (status == RIJ_OK));
+    }
+    live = rj_memory_live();
+    status = RIJ_E_MEMORY;
+    for (long n = 1; status != RIJ_OK; n++) {
+        const rj_judged j = {.d = &w.d,
+                             .columns = &w.columns,
+                             .n = w.d.n,
+                             .sample = w.sample,
+                             .margin = w.margin,
+                             .pair = pair,
+                             .decision = &w.decision,
+                             .pool = w.pool,
+                             .map_fakes = 1};
+
+        rj_memory_fail_at(n);
+        status = rj_evaluation_new(&j, &e);
+        rj_memory_fail_at(0);
+        ck_assert(status == RIJ_OK ? n > 20 : status == RIJ_E_MEMORY && !e);
+        ck_assert(status == RIJ_OK || rj_memory_live() == live);
+    }
+    rij_evaluation_free(e);
+    ck_assert_int_eq(rj_memory_live(), live);
+    rj_free(pair);
+    world_free(&w);
+    place_free(&p);
+}
+END_TEST
+
 /* ---- images ----------------------------------------------------------------------- */
 
 START_TEST(a_folder_held_out_counts_as_fakes)
@@ -339,6 +386,11 @@ START_TEST(a_folder_held_out_counts_as_fakes)
     o.only = "holdout";
     OK(rij_evaluate(m, p.data, &o, &e));
     ck_assert_int_eq(rij_evaluation_rows(e), 3);
+    rij_evaluation_free(e);
+    o.only = "south";
+    OK(rij_evaluate(m, p.data, &o, &e));
+    ck_assert_int_eq(rij_evaluation_rows(e), 4);
+    ck_assert_int_eq(row_of(e, "holdout", "native").n_fake, 2);
     rij_evaluation_free(e);
     o.only = NULL;
     o.holdout = under(&p, "nowhere");
@@ -456,6 +508,6 @@ END_TEST
 
 SUITE(evaluate, 60, figures_are_those_of_the_margins, figures_that_cannot_be_are_none,
       false_alarms_are_told_by_source, pairs_choose_reals_by_source_and_group,
-      hostile_pairs_are_refused, too_many_sources_are_refused,
+      each_allocation_may_fail, hostile_pairs_are_refused, too_many_sources_are_refused,
       a_folder_held_out_counts_as_fakes, evaluations_repeat_bit_for_bit_on_any_threads,
       trained_models_know_their_margins_of_false_alarms)

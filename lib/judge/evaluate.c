@@ -13,6 +13,7 @@
 
 enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
 static const double TELL_S = 0.5; /* at least this long between two messages */
+static const char holdout_name[] = "holdout";
 
 /* One image under one column. */
 typedef struct shot {
@@ -97,20 +98,19 @@ static rij_status choose_columns(run *r)
 /* Every file of a folder joins the data as a fake. */
 static rij_status add_holdout(run *r)
 {
-    static const char name[] = "holdout";
     rj_list files = {0};
     rij_status status = RIJ_OK;
 
     if (!r->o->holdout)
         return RIJ_OK;
     for (int g = 0; g < r->data.generators; g++)
-        RJ_REQUIRE(strcmp(r->data.generator[g], name) != 0, RIJ_E_DATA,
-                   "evaluate: the data have a generator '%s' of their own", name);
+        RJ_REQUIRE(strcmp(r->data.generator[g], holdout_name) != 0, RIJ_E_DATA,
+                   "evaluate: the data have a generator '%s' of their own", holdout_name);
     RJ_TRY(rj_folder_list(r->o->holdout, &files));
     if (files.n == 0)
         status = rj_fail(RIJ_E_DATA, "%.200s: no files", r->o->holdout);
     for (int i = 0; i < files.n && status == RIJ_OK; i++)
-        status = rj_dataset_add(&r->data, files.path[i], files.path[i], name,
+        status = rj_dataset_add(&r->data, files.path[i], files.path[i], holdout_name,
                                 rj_hash(files.path[i], strlen(files.path[i]), 0));
     rj_list_free(&files);
     if (status == RIJ_OK)
@@ -140,7 +140,8 @@ static rij_status choose_generators(run *r)
     if (r->o->only)
         status = split_names(r->o->only, "only", &only);
     for (int g = 0; g < d->generators; g++)
-        r->wanted[g] = !r->o->only;
+        r->wanted[g] =
+            !r->o->only || (r->o->holdout && strcmp(d->generator[g], holdout_name) == 0);
     for (int i = 0; i < only.n && status == RIJ_OK; i++) {
         int found = -1;
 
