@@ -268,10 +268,9 @@ typedef struct rij_train_options {
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (96) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
-    const char *law;        /* what a degraded view goes through: "one" of JPEG, blur,
-                               noise and resizing (default), or "chain": resizing, blur,
-                               noise, JPEG, in this order, with chances 0.35, 0.35, 0.2,
-                               0.5 */
+    const char *law;        /* of a degraded view: "one" of JPEG, blur, noise, resizing
+                               (default),        or "chain": resizing, blur, noise, JPEG, in this order,
+                               with        chances 0.35, 0.35, 0.2, 0.5 */
     int jpeg_min, jpeg_max; /* JPEG quality of a degraded view, 1..100 (60, 98) */
     double blur_max;        /* Gaussian sigma, pixels (1.2) */
     double noise_max;       /* standard deviation, grey levels (6) */
@@ -301,12 +300,11 @@ typedef struct rij_train_options {
     double weight_decay;   /* (1e-2 with adamw, 1e-4 with sgd); off */
     double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
     int patience;          /* validation checks without gain before stopping (6); off */
-    double average;        /* of the running mean of the parameters that is returned, what
-                              a step keeps, 0..0.9999 (0.99); off: the best by the
-                              validation views is returned */
-    const char *contrast;  /* "extended" (v1), "soft" (v2, default), "none" */
-    double lambda;         /* weight of the contrastive loss (1); off */
-    double tau, tau_s;     /* temperatures (0.1, 0.2), at least 0.02 */
+    double average;       /* what a step keeps of the mean of parameters that is returned,
+                             0..0.9999 (0.99); off: the best by validation is returned */
+    const char *contrast; /* "extended" (v1), "soft" (v2, default), "none" */
+    double lambda;        /* weight of the contrastive loss (1); off */
+    double tau, tau_s;    /* temperatures (0.1, 0.2), at least 0.02 */
     double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
     double rho;         /* weight of the traces as anchors (0.2); off */
     /* decision */
