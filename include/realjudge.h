@@ -268,9 +268,8 @@ typedef struct rij_train_options {
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (96) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
-    const char *law;        /* of a degraded view: "one" of JPEG, blur, noise, resizing
-                               (default),        or "chain": resizing, blur, noise, JPEG, in this order,
-                               with        chances 0.35, 0.35, 0.2, 0.5 */
+    const char *law;        /* "one" of JPEG, blur, noise, resizing (default); "chain":
+                               resizing, blur, noise, JPEG by chance (docs/math.md) */
     int jpeg_min, jpeg_max; /* JPEG quality of a degraded view, 1..100 (60, 98) */
     double blur_max;        /* Gaussian sigma, pixels (1.2) */
     double noise_max;       /* standard deviation, grey levels (6) */
