@@ -152,6 +152,7 @@ check-house: lib $(B)/test/test ## rules a machine can check: layers, names, sym
 
 include test/cuda-sim/sim.mk
 include bench/judge.mk bench/gpu.mk
+include bench/rivals/rivals.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
