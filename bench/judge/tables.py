@@ -27,7 +27,7 @@ def show(values):
 
 def figures(rows):
     """Of one run's lines: what the table shows, by name."""
-    ap = {(r["generator"], r["column"]): float(r["ap"]) for r in rows}
+    ap = {(r["generator"], r["column"]): float(r["ap"]) for r in rows if r["ap"] != "-"}
     part = {c: mean(ap[g, c] for g in PART_A + PART_B if (g, c) in ap) for c in COLUMNS}
     out = {c: v for c, v in part.items() if v is not None}
     out["mean of 5"] = mean(out.values())
@@ -37,7 +37,7 @@ def figures(rows):
 
 
 def fold_figure(rows):
-    ap = [float(r["ap"]) for r in rows if r["generator"] == "mAP"]
+    ap = [float(r["ap"]) for r in rows if r["generator"] == "mAP" and r["ap"] != "-"]
     return mean(ap)
 
 
