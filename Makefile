@@ -151,7 +151,7 @@ check-house: lib $(B)/test/test ## rules a machine can check: layers, names, sym
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include test/cuda-sim/sim.mk
-include bench/judge.mk bench/gpu.mk
+include bench/judge.mk bench/gpu.mk bench/judge/bench.mk bench/rivals/rivals.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE

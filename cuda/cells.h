@@ -96,6 +96,20 @@ template <> struct rj_cell<rj_half> {
     rj_launched(#kernel,                                                                 \
                 RJ_LAUNCH(kernel, grid, block, bytes, rj_stream(dev), __VA_ARGS__))
 
+/* Let a kernel's blocks have `bytes` of shared memory. The limit is the function's on
+ * this device, for all threads and all launches still to come, so it is always the same.
+ */
+static inline rij_status rj_allow_shared(rj_device *dev, const void *kernel, size_t bytes)
+{
+    if (bytes <= 48 * 1024)
+        return RIJ_OK;
+    rj_stream(dev); // its device becomes the thread's
+    return rj_called("cudaFuncSetAttribute",
+                     cudaFuncSetAttribute(kernel,
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          (int)bytes));
+}
+
 /* Blocks of `each` things that hold n, at most 2^31 - 1. */
 static inline unsigned rj_blocks(size_t n, size_t each)
 {

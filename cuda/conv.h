@@ -121,6 +121,9 @@ struct rj_conv_job {
 enum rj_tile {
     RJ_SPAN_128_128,
     RJ_SPAN_128_64,
+    RJ_TILE_128_256,
+    RJ_TILE_256_128,
+    RJ_TILE_256_64,
     RJ_TILE_128_128,
     RJ_TILE_128_64,
     RJ_TILE_64_64,

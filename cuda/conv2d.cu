@@ -49,12 +49,13 @@ static rj_gather data_gather(const rj_conv *d)
 /* ---- plans ------------------------------------------------------------------------ */
 
 static const struct {
-    int rows, columns;
-} tiles[RJ_TILES] = {{128, 128}, {128, 64}, {128, 128}, {128, 64}, {64, 64}};
+    int rows, columns, warps;
+} tiles[RJ_TILES] = {{128, 128, 4}, {128, 64, 4},  {128, 256, 8}, {256, 128, 8},
+                     {256, 64, 8},  {128, 128, 4}, {128, 64, 4},  {64, 64, 4}};
 
-/* Cycles that a product takes, roughly. Blocks go round the multiprocessors, and a block
- * takes, per step, what is slowest of arithmetic and of the 32 bytes a cycle that the L2
- * gives each; beside its steps as long as it takes to find its pixels and to write.
+/* Cycles that a product takes, roughly. Blocks go round the multiprocessors, and steps
+ * take what is slower of a block's arithmetic and of the 24 bytes a cycle that the L2
+ * gives each; beside them a block takes as long as to find its pixels and to write.
  * Adding up parts is one launch more, and reads and writes them at 12 bytes a cycle. A
  * span of pixels is read once for all taps, but pixels of the grid's zeros cost too. */
 static double cycles(const rj_device *dev, const rj_gather *g, int tile, int split)
@@ -65,7 +66,7 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
     const double steps = (double)g->r * g->s * g->c / row / phases / split;
     const double numbers = (double)rj_gather_pixels(g) * rj_channels(g->k);
     double pixels = rj_gather_rows(g), read = m;
-    double step = dev->precision == RJ_FP32 ? m * n / 4.0 : m * n / 32.0;
+    double step = dev->precision == RJ_FP32 ? m * n / 4.0 : m * n / 36.0;
 
     if (tile <= RJ_SPAN_128_64) {
         const rj_phase f = rj_span_grid(g);
@@ -75,10 +76,10 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
     const double blocks =
         ceil(pixels / m) * ceil((double)rj_channels(g->k) / n) * phases * split;
     const double rounds = ceil(blocks / sms);
-    step = fmax(step, 2.0 * (read + n));
-    if (rounds < 2) // nobody works while a block waits
+    if (rounds * tiles[tile].warps < 8) // nobody works while a block waits
         step *= 1.3;
-    return rounds * (ceil(steps) * step + 500 + m * n / 8.0) +
+    const double taken = fmax(rounds * step, blocks / sms * RJ_ROW / 24 * (read + n));
+    return ceil(steps) * taken + rounds * (500 + m * n / 8.0) +
            (split > 1 ? 4000 + numbers * 4 * (2 * split + 1) / 12 / sms : 0);
 }
 
@@ -90,7 +91,10 @@ static bool can(const rj_device *dev, const rj_gather *g, int tile, int split)
 
     if (tile <= RJ_SPAN_128_64)
         return split == 1 && rj_span_rows(dev, g, (rj_tile)tile);
-    if (tile == RJ_TILE_128_128 && dev->precision == RJ_FP32)
+    if (tile < RJ_TILE_128_64 && dev->precision == RJ_FP32)
+        return false;
+    // in bfloat16 there are too few steps to each block's beginning and end
+    if (tile == RJ_TILE_256_64 && dev->precision != RJ_TF32)
         return false;
     return split == 1 || steps / split >= 4;
 }

@@ -237,16 +237,11 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS)
     rj_write_all<T, true, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
 }
 
-/* Launch it. The limit is the function's on this device, for all threads and all launches
- * still to come, so it is always the same. */
+/* Launch it. */
 #define LAUNCH(kernel)                                                                   \
     do {                                                                                 \
-        rj_stream(dev); /* its device becomes the thread's */                            \
-        RJ_TRY(                                                                          \
-            rj_called("cudaFuncSetAttribute",                                            \
-                      cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),       \
-                                           cudaFuncAttributeMaxDynamicSharedMemorySize,  \
-                                           MOST_SHARED)));                               \
+        RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel),              \
+                               MOST_SHARED));                                            \
         return RJ_LAUNCH_ROWS(dev, kernel, blocks, THREADS, bytes, own, f, span);        \
     } while (0)
 

@@ -1,13 +1,14 @@
 /* conv_tensor: the product of conv.h on tensor cores, of bfloat16 or of tf32.
  *
- * A block has ROWS x COLUMNS of `out`, a warp 64 x 32 of it (32 x 32 in the smallest), in
- * registers. Shared memory holds STAGES steps of the reduction, 64 bytes of each row, at
- * most 48 KB; step i + STAGES - 1 is under way while step i is multiplied, and fragments
- * of the next half of a step are read before the present half is multiplied, so one
- * barrier a step suffices. What a warp does is in conv_warp.h.
+ * A block has ROWS x COLUMNS of `out`, a warp 64 x 64 or 64 x 32 of it (32 x 32 in the
+ * smallest), in registers. Shared memory holds STAGES steps of the reduction, 64 bytes of
+ * each row, at most 96 KB; step i + STAGES - 1 is under way while step i is multiplied,
+ * and fragments of the next half of a step are read before the present half is
+ * multiplied, so one barrier a step suffices. What a warp does is in conv_warp.h.
  *
- * 128 x 128: per step a multiprocessor of sm_80 needs 512 cycles of its tensor cores, 512
- * of shared memory (384 read, 128 written), and 16 KB from the L2. */
+ * Per step a multiprocessor of sm_80 needs, for 128 x 256, 1024 cycles of its tensor
+ * cores, 704 of shared memory (512 read, 192 written), and 24 KB from the L2; for
+ * 128 x 128, 512 of its tensor cores, 384 of shared memory, and 16 KB. */
 #include "conv_warp.h"
 
 template <class T, int ROWS, int COLUMNS, int WARPS_M, int WARPS_N, int STAGES,
@@ -57,21 +58,30 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
 }
 
 /* One tile for either type. */
-#define LAUNCH(rows, columns, m, n, stages, blocks)                                      \
+#define LAUNCH_AS(type, rows, columns, m, n, stages, blocks)                             \
     do {                                                                                 \
+        const auto kernel = conv_tensor<type, rows, columns, m, n, stages, blocks>;      \
         const size_t bytes = (size_t)(stages) * ((rows) + (columns)) * RJ_ROW;           \
+        RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), bytes));     \
+        RJ_LAUNCH_PHASES(                                                                \
+            dev, (conv_tensor<type, rows, columns, m, n, stages, blocks>), job, rows,    \
+            columns, (m) * (n)*32, bytes);                                               \
+    } while (0)
+#define LAUNCH(...)                                                                      \
+    do {                                                                                 \
         if (dev->precision == RJ_BF16)                                                   \
-            RJ_LAUNCH_PHASES(                                                            \
-                dev, (conv_tensor<rj_half, rows, columns, m, n, stages, blocks>), job,   \
-                rows, columns, (m) * (n)*32, bytes);                                     \
-        else                                                                             \
-            RJ_LAUNCH_PHASES(dev,                                                        \
-                             (conv_tensor<float, rows, columns, m, n, stages, blocks>),  \
-                             job, rows, columns, (m) * (n)*32, bytes);                   \
+            LAUNCH_AS(rj_half, __VA_ARGS__);                                             \
+        LAUNCH_AS(float, __VA_ARGS__);                                                   \
     } while (0)
 
 rij_status rj_conv_tensor(rj_device *dev, const rj_conv_job *job, rj_tile tile)
 {
+    if (tile == RJ_TILE_128_256)
+        LAUNCH(128, 256, 2, 4, 4, 1);
+    if (tile == RJ_TILE_256_128)
+        LAUNCH(256, 128, 4, 2, 4, 1);
+    if (tile == RJ_TILE_256_64)
+        LAUNCH_AS(float, 256, 64, 4, 2, 4, 1);
     if (tile == RJ_TILE_128_128)
         LAUNCH(128, 128, 2, 2, 3, 2);
     if (tile == RJ_TILE_128_64)

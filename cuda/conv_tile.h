@@ -91,7 +91,8 @@ RJ_DEVICE void rj_copy_rows(const rj_copies<A> &t, const rj_gather &g, const T *
 {
     const int filled = (g.filled - t.c) * (int)sizeof(T);
     const int bytes = t.left <= 0 ? 0 : filled < RJ_CHUNK ? filled : RJ_CHUNK;
-    const int shift = t.i * g.w + t.j, rows = t.left <= 0 ? 0 : t.rows;
+    const int shift = t.i * g.w + t.j;
+    const int rows = t.left <= 0 || filled <= 0 ? 0 : t.rows; // else zeros anyway
     const T *const from_x = x + t.c, *const from_w = w + t.from;
 
 #pragma unroll

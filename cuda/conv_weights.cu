@@ -125,16 +125,17 @@ static rij_status add(rj_device *dev, const rj_conv *d, const rj_weights *g, rj_
 }
 
 /* Clocks of a multiprocessor that a pixel takes in a tile: its unit's, shared memory's
- * (128 bytes each), or those of the memory that all share (32), which is read for what
+ * (128 bytes each), or those of the memory that all share (24), which is read for what
  * is there and not for the rest of a tile. */
 static double clocks(const rj_weights *g, const rj_weights_tile *t, int size, bool tensor)
 {
     const int warps = t->bm / t->wm * (t->bn / t->wn);
     const double unit = t->bm * t->bn / (tensor ? size == 2 ? 1024. : 512. : 64.);
-    const double own = ((t->wm + t->wn) * warps + t->bm + t->bn) * size / 128.;
+    const double own = ((t->wm + t->wn) * warps + t->bm + t->bn / t->taps) * size / 128.;
     const double high = (double)g->kp / rj_blocks((size_t)g->kp, (size_t)t->bm);
-    const double wide = (double)g->columns / rj_blocks((size_t)g->columns, (size_t)t->bn);
-    const double common = (high + wide) * size / 32;
+    const double wide = (double)g->columns / t->taps /
+                        rj_blocks((size_t)g->columns, (size_t)t->bn);
+    const double common = (high + wide) * size / 24;
     const double most = unit > own ? unit : own;
 
     return most > common ? most : common;
@@ -142,31 +143,33 @@ static double clocks(const rj_weights *g, const rj_weights_tile *t, int size, bo
 
 /* Pixels of a piece with tile t, so that the whole takes fewest clocks; `best` is what it
  * takes at the best so far, and `g` is changed where this is better. Blocks on every
- * multiprocessor are 1 to 8; one alone has nothing to do while it waits. */
+ * multiprocessor are 1 to 8; fewer than 8 warps have nothing to do while they wait. */
 static bool cut(rj_weights *g, const rj_weights_tile *t, int size, bool tensor,
                 int machine, double *best)
 {
     const size_t tiles = (size_t)rj_blocks((size_t)g->k, (size_t)t->bm) *
                          rj_blocks((size_t)g->columns, (size_t)t->bn);
     const size_t stage = (size_t)(RJ_WEIGHTS_BYTES / size);
-    const size_t stages = (g->pixels + stage - 1) / stage;
+    const size_t pixels = t->taps > 1 ? g->grid_pixels : g->pixels;
+    const size_t stages = (pixels + stage - 1) / stage;
     const size_t sums = (size_t)g->k * (size_t)g->columns;
     const size_t most = ((size_t)16 << 20) / sums; // sums of that many pieces are little
+    const int warps = t->bm / t->wm * (t->bn / t->wn);
     bool better = false;
 
     for (int blocks = 1; blocks <= 8; blocks++) {
         size_t pieces = (size_t)machine * (size_t)blocks / tiles, each;
         double time;
-        if (pieces < g->pixels / 8192) // long sums in float are less exact
-            pieces = most < g->pixels / 8192 ? most : g->pixels / 8192;
-        if (pieces < g->pixels >> 30)
-            pieces = g->pixels >> 30;
+        if (pieces < pixels / 8192) // long sums in float are less exact
+            pieces = most < pixels / 8192 ? most : pixels / 8192;
+        if (pieces < pixels >> 30)
+            pieces = pixels >> 30;
         pieces = pieces < 1 ? 1 : pieces > stages ? stages : pieces;
         pieces = pieces > 65535 ? 65535 : pieces;
         each = (stages + pieces - 1) / pieces;
         pieces = (stages + each - 1) / each;
         time = (double)((tiles * pieces + (size_t)machine - 1) / (size_t)machine);
-        time = (time < 2 ? 1.5 : time) * (double)(each * stage) *
+        time = (time * warps < 8 ? 1.5 : 1) * time * (double)(each * stage) *
                    clocks(g, t, size, tensor) +
                2000 * (1 + (int)time / t->resident) +
                (double)(pieces * sums) * 8 / (32. * machine);
@@ -191,8 +194,10 @@ static int plan(rj_device *dev, rj_weights *g)
     double best = 1e300;
     int tile = 0;
 
+    rj_weights_grid(g);
     for (int i = 0; i < n; i++)
-        if (cut(g, &tiles[i], size, tensor, rj_multiprocessors(dev), &best))
+        if ((tiles[i].taps == 1 || g->grid_pixels) &&
+            cut(g, &tiles[i], size, tensor, rj_multiprocessors(dev), &best))
             tile = i;
     return tile;
 }

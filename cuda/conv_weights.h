@@ -30,6 +30,8 @@ typedef struct rj_weights {
     int h, w, p, q;  /* pixels of x and of dy */
     int stride, pad; /* down */
     int stride_across, pad_across;
+    int grid_q; /* conv_weights_span.cu: pixels of a row of dy with its zeros, and */
+    size_t grid_pixels; /* of all; 0: it cannot be done so, see rj_weights_grid() */
     int pieces;
 } rj_weights;
 
@@ -39,6 +41,7 @@ typedef struct rj_weights_tile {
     int bm, bn;   /* dy's numbers, x's columns */
     int wm, wn;   /* of them a warp's */
     int resident; /* blocks of a multiprocessor at a time */
+    int taps;     /* 1, or taps that share what is read of x: conv_weights_span.cu */
 } rj_weights_tile;
 
 enum { RJ_WEIGHTS_STAGES = 3, RJ_WEIGHTS_BYTES = 64 }; /* bytes of a channel in a stage */
@@ -53,6 +56,16 @@ extern const int rj_weights_tensor_count, rj_weights_plain_count;
 /* The sums of all pieces, tile `tile` of the list. */
 rij_status rj_weights_tensor(rj_device *dev, const rj_weights *g, int tile);
 rij_status rj_weights_plain(rj_device *dev, const rj_weights *g, int tile);
+
+/* Those of conv_weights_span.cu in the list of conv_weights_tensor.cu, what they need of
+ * the geometry, and the one with bm numbers of dy. */
+#define RJ_WEIGHTS_SPANS                                                                 \
+    {128, 192, 32, 64, 1, 3},                                                            \
+    {                                                                                    \
+        64, 192, 32, 64, 2, 3                                                            \
+    }
+void rj_weights_grid(rj_weights *g);
+rij_status rj_weights_span(rj_device *dev, const rj_weights *g, int bm);
 
 /* db += sums of dy over all pixels of a picture; bias.cu. Memory it takes, then the sums.
  */
@@ -79,20 +92,21 @@ RJ_DEVICE int weights_place(int pixel, int chunk)
 }
 
 /* What a thread copies of rows of WIDTH numbers: one piece of 16 bytes, every STEP-th
- * row. */
+ * row; the last of its COPIES only where a stage has that row. */
 template <int SIZE, int WIDTH, int THREADS> struct weights_copy {
     static constexpr int CHUNKS = WIDTH * SIZE / 16;
     static constexpr int STEP = THREADS / CHUNKS;
-    static constexpr int COPIES = RJ_WEIGHTS_BYTES / SIZE / STEP;
-    static_assert(STEP * CHUNKS == THREADS && COPIES * STEP * SIZE == RJ_WEIGHTS_BYTES,
-                  "rows of a stage are shared out evenly");
+    static constexpr int ROWS = RJ_WEIGHTS_BYTES / SIZE; /* of a stage */
+    static constexpr int COPIES = (ROWS + STEP - 1) / STEP;
+    static constexpr bool EVEN = COPIES * STEP == ROWS;
+    static_assert(STEP * CHUNKS == THREADS, "threads have whole rows");
 };
 
 /* A thread's walk over rows of dy. */
 struct weights_dy {
     const unsigned char *at;
-    size_t step;
-    int left; /* pixels of the block's piece from this one on */
+    size_t step, stage; /* bytes from one of the thread's rows to the next; of a stage */
+    int left;           /* pixels of the block's piece from this one on */
     bool inside;
 };
 
@@ -109,6 +123,7 @@ RJ_DEVICE weights_dy weights_dy_start(const rj_weights &g, int first, size_t fro
     d.at = static_cast<const unsigned char *>(g.dy) + (from + (size_t)row) * pixel +
            (size_t)at * SIZE;
     d.step = pixel * copy::STEP;
+    d.stage = pixel * copy::ROWS;
     d.left = n - row;
     return d;
 }
@@ -122,12 +137,14 @@ RJ_DEVICE void weights_dy_stage(weights_dy &d, unsigned char *to)
 
 #    pragma unroll
     for (int i = 0; i < copy::COPIES; i++) {
-        const bool there = d.inside && d.left > 0;
-        rj_copy16(to + weights_place<SIZE, WIDTH, TURNED>(row + i * copy::STEP, chunk),
-                  d.at, there ? 16 : 0);
-        d.at += d.step;
-        d.left -= copy::STEP;
+        const bool there = d.inside && d.left > i * copy::STEP;
+        if (copy::EVEN || row + i * copy::STEP < copy::ROWS)
+            rj_copy16(to +
+                          weights_place<SIZE, WIDTH, TURNED>(row + i * copy::STEP, chunk),
+                      d.at + i * d.step, there ? 16 : 0);
     }
+    d.at += d.stage;
+    d.left -= copy::ROWS;
 }
 
 /* A thread's walk over x: the place at its tap of pixel after pixel. */
@@ -192,6 +209,7 @@ RJ_DEVICE void weights_x_stage(const rj_weights &g, weights_x &x, unsigned char 
     const int row = (int)threadIdx.x / copy::CHUNKS;
     const int chunk = (int)threadIdx.x % copy::CHUNKS;
 
+    static_assert(copy::EVEN, "rows of a stage are shared out evenly");
 #    pragma unroll
     for (int i = 0; i < copy::COPIES; i++) {
         const bool there = x.inside && x.left > 0 && (unsigned)x.h < (unsigned)g.h &&

@@ -100,7 +100,7 @@ static __global__ void __launch_bounds__(BM *BN / 64, RESIDENT)
     EACH (0, 128, 128, 2)                                                                \
         EACH (1, 64, 64, 6)
 
-#define TILE(i, bm, bn, resident) {bm, bn, 32, 64, resident},
+#define TILE(i, bm, bn, resident) {bm, bn, 32, 64, resident, 1},
 extern const rj_weights_tile rj_weights_plain_tiles[] = {TILES(TILE)};
 extern const int rj_weights_plain_count =
     (int)(sizeof rj_weights_plain_tiles / sizeof *rj_weights_plain_tiles);

@@ -138,7 +138,7 @@ static inline void show_table(const rij_evaluation *e)
         if (rij_evaluation_row_at(e, i, &r) != RIJ_OK)
             return;
         printf("%-22s %-9s %5d %5d  %6.4f %6.4f %6.4f %6.4f %6.4f\n", r.generator,
-               r.column, r.n_real, r.n_fake, r.ap, r.ap_equal, r.auc, r.racc, r.facc);
+               r.column, r.n_real, r.n_fake, r.ap_plain, r.ap, r.auc, r.racc, r.facc);
     }
     if (rij_evaluation_unusable(e) > 0)
         printf("%d images could not be used\n", rij_evaluation_unusable(e));

@@ -268,6 +268,8 @@ typedef struct rij_train_options {
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (96) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
+    const char *law;        /* "one" of JPEG, blur, noise, resizing (default); "chain":
+                               resizing, blur, noise, JPEG by chance (docs/math.md) */
     int jpeg_min, jpeg_max; /* JPEG quality of a degraded view, 1..100 (60, 98) */
     double blur_max;        /* Gaussian sigma, pixels (1.2) */
     double noise_max;       /* standard deviation, grey levels (6) */
@@ -278,10 +280,10 @@ typedef struct rij_train_options {
                         stored child is there (0.5); off */
     double blended;  /* share of forged children blended with their parent (0); off */
     /* network */
-    const char
-        *encoder; /* "small" (default, about 1 M parameters), "resnet18", "resnet50" */
-    const char *front; /* "raw", "median", "npr", "haar" (default) */
-    int embedding;     /* width d of z_hom, z_het and z, 8..1024 (128) */
+    const char *encoder; /* "small" (default, about 1 M parameters), "patch" (0.2 M, which
+                            sees little of a picture at once), "resnet18", "resnet50" */
+    const char *front;   /* "raw", "median", "npr", "haar" (default) */
+    int embedding;       /* width d of z_hom, z_het and z, 8..1024 (128) */
     /* stage 1: natural traces, real images only */
     int batch1;          /* images a step, two views each, 4..4096 (32) */
     int steps1;          /* optimiser steps (200); off: no stage 1, random start */
@@ -297,9 +299,11 @@ typedef struct rij_train_options {
     double weight_decay;   /* (1e-2 with adamw, 1e-4 with sgd); off */
     double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
     int patience;          /* validation checks without gain before stopping (6); off */
-    const char *contrast;  /* "extended" (v1), "soft" (v2, default), "none" */
-    double lambda;         /* weight of the contrastive loss (1); off */
-    double tau, tau_s;     /* temperatures (0.1, 0.2), at least 0.02 */
+    double average;       /* what a step keeps of the mean of parameters that is returned,
+                             0..0.9999 (0.99); off: the best by validation is returned */
+    const char *contrast; /* "extended" (v1), "soft" (v2, default), "none" */
+    double lambda;        /* weight of the contrastive loss (1); off */
+    double tau, tau_s;    /* temperatures (0.1, 0.2), at least 0.02 */
     double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
     double rho;         /* weight of the traces as anchors (0.2); off */
     /* decision */
@@ -326,8 +330,8 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
 /* Train a judge from real and generated images.
  *
  * data     One of: a TSV manifest, whose first line names its columns (path and label,
- *          real or fake, must be there; generator, split, group and parent may be;
- *          other columns are ignored; paths count from the manifest's folder); or a
+ *          real or fake, must be there; generator, split, group, parent, source may
+ *          be; others are ignored; paths count from the manifest's folder); or a
  *          folder tree, real/... and fake/GENERATOR/..., or .../0_real and .../1_fake.
  *          Images of one `group` never part between training and validation; `parent`
  *          is the path of the real image a fake was made from, and makes pairs.
@@ -359,35 +363,57 @@ typedef struct rij_evaluate_options {
     size_t size;         /* set by RIJ_EVALUATE_OPTIONS_INIT */
     const char *split;   /* which split of the manifest; NULL: all of it */
     const char *columns; /* comma-separated ways both classes are sent through before
-                            they are judged; NULL: "native". Known: native, jpegQ
-                            (Q 1..100), blurS (sigma 0.1..8), noiseS (levels
-                            0.1..64), resizeF (0.1..1, down and back up) */
+                            they are judged; NULL: "native". Known (docs/math.md):
+                            native, aligned, jpegQ (Q 1..100), blurS (sigma 0.1..8),
+                            noiseS (levels 0.1..64), resizeF (0.1..2, there and back),
+                            crop, chain3, chain5 */
     const char *only;    /* comma-separated generators; NULL: all */
+    const char *pairs;   /* table of the reals that each generator is compared with
+                            (docs/math.md); NULL: all with all */
+    const char *holdout; /* folder of which every file counts as a fake of generator
+                            "holdout", whatever `only` says; NULL: none */
+    uint64_t seed;       /* of all that is drawn */
+    int min_fakes;       /* fakes a generator must have to count in row "mAP" (40) */
     int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained
-                            on shuffled ones must then be at chance (0) */
+                            on shuffled ones must then be at chance (0). Not with pairs */
     rij_progress_fn progress; /* NULL: none */
     void *user;
 } rij_evaluate_options;
 
 #define RIJ_EVALUATE_OPTIONS_INIT                                                        \
     {                                                                                    \
-        sizeof(rij_evaluate_options), NULL, NULL, NULL, 0, NULL, NULL                    \
+        sizeof(rij_evaluate_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL  \
     }
 
-/* Figures of one generator (against all real images judged) under one column. Positive
- * is fake; a higher margin is more fake. docs/math.md defines each. */
+/* Figures of one generator against its real images under one column. Positive is fake; a
+ * higher margin is more fake. docs/math.md defines each. NAN: it cannot be computed. */
 typedef struct rij_evaluation_row {
     const char *generator; /* "mAP" (means over generators) or "POOLED" in the last rows;
                               valid while the evaluation lives */
     const char *column;    /* as named in the options */
     int n_real, n_fake;    /* images judged */
-    double ap;             /* average precision, ties grouped */
-    double ap_equal;   /* the same with reals weighted n_fake / n_real: chance is 0.5 */
-    double auc;        /* area under the ROC curve, ties one half */
+    double ap; /* average precision with reals weighted n_fake / n_real: chance is 0.5 */
+    double ap_low, ap_high;   /* its interval of 95 % */
+    double ap_plain;          /* the same without weights */
+    double auc;               /* area under the ROC curve, ties one half */
+    double auc_low, auc_high; /* its interval of 95 % */
     double racc, facc; /* share of reals, of fakes right at the model's threshold */
+    double bacc;       /* their mean */
     double eer;        /* equal error rate */
-    double tpr5;       /* true positives at 5 % false alarms, threshold of these reals */
+    double tpr1, fpr1; /* share of fakes, of these reals above the margin that 1 % of the
+                          model's calibration reals lie above; older files keep none */
+    double tpr5, fpr5; /* the same for 5 % */
+    double ece, brier; /* of the score, reals weighted as for ap */
+    double shift_real,
+        shift_fake; /* mean margin here minus in column native, if judged */
 } rij_evaluation_row;
+
+/* Real images of one source (a column of the manifest) under one column. */
+typedef struct rij_evaluation_source {
+    const char *source, *column; /* valid while the evaluation lives; "": no source */
+    int n;                       /* images judged */
+    double alarms;               /* share of them that is called generated */
+} rij_evaluation_source;
 
 /* Judge a data set and compute its figures.
  *
@@ -397,8 +423,9 @@ typedef struct rij_evaluation_row {
  *             for each generator, then "mAP", then "POOLED".
  *
  * Returns RIJ_OK, or RIJ_E_ARGUMENT (also a column or a generator that is unknown),
- * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable), RIJ_E_MEMORY,
- * RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as rij_predict(). Since 0.1. */
+ * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable; pairs that are
+ * none), RIJ_E_MEMORY, RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as
+ * rij_predict(). Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_evaluate(const rij_model *model, const char *data,
                                              const rij_evaluate_options *options,
                                              rij_evaluation **evaluation);
@@ -409,6 +436,14 @@ RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation);
 /* One row, 0 <= index < rows. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_evaluation_row_at(const rij_evaluation *evaluation,
                                                       int index, rij_evaluation_row *row);
+
+/* Sources of reals times columns; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation);
+
+/* One of them, by source, then column. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_source_at(const rij_evaluation *evaluation,
+                                                         int index,
+                                                         rij_evaluation_source *source);
 
 /* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
 RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);

@@ -171,39 +171,6 @@ START_TEST(jpeg_keeps_the_size_and_forgets_by_quality)
 }
 END_TEST
 
-START_TEST(columns_are_what_their_names_say)
-{
-    static const char *const wrong[] = {
-        "",         "jpeg",    "jpeg0",    "jpeg101",   "jpeg75.5",  "jpeg 75", "blur9",
-        "blur0.01", "blur1e0", "noise-1",  "noise65",   "resize1.5", "resize0", "resize.",
-        "sharpen",  "native1", "blur1.0x", "blur1.0.0", "JPEG75"};
-    const rj_random start = rj_random_start(6, RJ_STREAM_TEST, 0);
-    rj_image a = picture(53, 37, 5), b, wanted;
-    rj_random r = start;
-
-#define SAME_AS(column, call)                                                            \
-    do {                                                                                 \
-        rj_random s = start;                                                             \
-        (void)s;                                                                         \
-        r = start;                                                                       \
-        OK(rj_degrade_named(&a, (column), &r, &b));                                      \
-        OK(call);                                                                        \
-        ck_assert_msg(same_pixels(&b, &wanted), "%s", (column));                         \
-        rj_image_free(&b);                                                               \
-        rj_image_free(&wanted);                                                          \
-    } while (0)
-    SAME_AS("native", rj_image_copy(&a, &wanted));
-    SAME_AS("jpeg75", rj_degrade_jpeg(&a, 75, &wanted));
-    SAME_AS("blur1.25", rj_degrade_blur(&a, 1.25, &wanted));
-    SAME_AS("noise4", rj_degrade_noise(&a, 4, &s, &wanted));
-    SAME_AS("resize.5", rj_degrade_resize(&a, 0.5, &wanted));
-#undef SAME_AS
-    for (int i = 0; i < RJ_COUNT(wrong); i++)
-        FAILS(rj_degrade_named(&a, wrong[i], &r, &b), RIJ_E_ARGUMENT);
-    rj_image_free(&a);
-}
-END_TEST
-
 /* ---- the law ---------------------------------------------------------------------- */
 
 static const rj_law law = {.share = 0.5,
@@ -271,21 +238,63 @@ START_TEST(draws_do_not_look_at_the_picture)
 }
 END_TEST
 
+/* Of 1,000 chains 831 do something by their chances, and 200 have noise; the noise draws
+ * beyond the eleven numbers that every chain takes. */
+START_TEST(chains_are_drawn_by_their_chances)
+{
+    rj_image a = picture(24, 24, 7), flat, b, c;
+    rj_law l = law;
+    int some = 0, noisy = 0;
+
+    l.share = 1;
+    l.chain = true;
+    OK(rj_image_new(24, 24, &flat));
+    memset(flat.rgb, 100, 24 * 24 * 3);
+    for (int i = 0; i < 1000; i++) {
+        rj_random r = rj_random_start(11, RJ_STREAM_TEST, (uint64_t)i), s = r, t = r;
+
+        OK(rj_degrade_or_not(&a, &l, &r, &b));
+        OK(rj_degrade_or_not(&flat, &l, &s, &c));
+        ck_assert_uint_eq(r.index, s.index);
+        ck_assert(!b.rgb == !c.rgb);
+        some += b.rgb != NULL;
+        noisy += r.index > 11;
+        rj_image_free(&c);
+        OK(rj_degrade_or_not(&a, &l, &t, &c));
+        ck_assert(!b.rgb || same_pixels(&b, &c));
+        rj_image_free(&b);
+        rj_image_free(&c);
+    }
+    ck_assert_int_ge(some, 831 - 48);
+    ck_assert_int_le(some, 831 + 48);
+    ck_assert_int_ge(noisy, 200 - 51);
+    ck_assert_int_le(noisy, 200 + 51);
+    rj_image_free(&a);
+    rj_image_free(&flat);
+}
+END_TEST
+
 START_TEST(each_allocation_may_fail)
 {
-    static const char *const columns[] = {"native", "jpeg75", "blur1", "noise4",
-                                          "resize0.5"};
     rj_image a = picture(24, 16, 8), b;
     const long live = rj_memory_live();
 
-    for (int k = 0; k < RJ_COUNT(columns); k++) {
+    rj_law all = law;
+
+    all.share = 1;
+    all.chain = true;
+    for (int k = 0; k < 5; k++) {
         rij_status status = RIJ_E_MEMORY;
 
         for (long n = 1; status != RIJ_OK; n++) {
-            rj_random r = rj_random_start(10, RJ_STREAM_TEST, 0);
+            rj_random r = rj_random_start(10, RJ_STREAM_TEST, 5);
 
             rj_memory_fail_at(n);
-            status = rj_degrade_named(&a, columns[k], &r, &b);
+            status = k == 0   ? rj_degrade_jpeg(&a, 75, &b)
+                     : k == 1 ? rj_degrade_blur(&a, 1, &b)
+                     : k == 2 ? rj_degrade_noise(&a, 4, &r, &b)
+                     : k == 3 ? rj_degrade(&a, &all, &r, &b)
+                              : rj_degrade_resize(&a, 0.5, &b);
             rj_memory_fail_at(0);
             ck_assert(status == RIJ_OK ? n > 1 : status == RIJ_E_MEMORY);
             if (status == RIJ_OK)
@@ -297,8 +306,8 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(augment, 60, blur_is_the_gaussian_sum, resize_is_the_triangle_sum,
-      resize_by_one_and_blur_by_nothing_change_nothing,
+SUITE(augment, 60, chains_are_drawn_by_their_chances, blur_is_the_gaussian_sum,
+      resize_is_the_triangle_sum, resize_by_one_and_blur_by_nothing_change_nothing,
       noise_is_normal_and_follows_its_stream, jpeg_keeps_the_size_and_forgets_by_quality,
-      columns_are_what_their_names_say, law_degrades_its_share_of_views,
-      draws_do_not_look_at_the_picture, each_allocation_may_fail)
+      law_degrades_its_share_of_views, draws_do_not_look_at_the_picture,
+      each_allocation_may_fail)

@@ -42,7 +42,8 @@ static rij_model *model_new(void)
     OK(rj_params_copy(rj_net_params(m->net), rj_net_params(net)));
     rj_net_free(net);
     OK(rj_model_set_traces(m, 2, D, rows));
-    m->decision = (rj_decision){RJ_DECIDE_FUSED, 0.5, -0.9, 1.0 / 3, 1.25, -0.1};
+    m->decision = (rj_decision){RJ_DECIDE_FUSED,    0.5, -0.9, 1.0 / 3, 1.25, -0.1,
+                                {2.0 / 3, -1.0 / 7}};
     m->selftest_margin = 0.1234567890123456;
     OK(rj_st_set(&m->about, "train.options", "{\"seed\":1}"));
     OK(rj_st_set(&m->about, "data.images", "72"));
@@ -77,6 +78,8 @@ START_TEST(saved_models_come_back_bit_for_bit)
     ck_assert(back->decision.kappa == 0.5 && back->decision.prox_mean == -0.9 &&
               back->decision.prox_deviation == 1.0 / 3 && back->decision.a == 1.25 &&
               back->decision.b == -0.1);
+    ck_assert(back->decision.alarm[RJ_ALARM1] == 2.0 / 3 &&
+              back->decision.alarm[RJ_ALARM5] == -1.0 / 7);
     ck_assert(back->selftest_margin == m->selftest_margin);
     ck_assert_mem_eq(back->selftest, m->selftest, sizeof m->selftest);
     ck_assert_str_eq(rj_st_get(&back->about, "train.options"), "{\"seed\":1}");
@@ -179,6 +182,8 @@ START_TEST(files_that_are_no_model_are_refused)
         {"decision.kappa", "nan"},
         {"decision.a", "\"1\""},
         {"decision.b", "1 2"},
+        {"decision.alarm1", "none"},
+        {"decision.alarm5", "1e13"},
         {"decision.prox_deviation", "0"},
         {"selftest.margin", "true"},
     };

@@ -32,6 +32,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.batch2 == 32 && o.steps2 == 600 && o.rate2 == 1e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
     ck_assert(o.weight_decay == 1e-2 && o.warmup == 0.05 && o.patience == 6);
+    ck_assert(o.average == 0.99);
     ck_assert_str_eq(o.contrast, "soft");
     ck_assert(o.lambda == 1 && o.tau == 0.1 && o.tau_s == 0.2);
     ck_assert(o.alpha == 0.5 && o.beta == 0.5 && o.rho == 0.2);
@@ -198,7 +199,7 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     REFUSED(precision, "fp16");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "fp32, bf16"));
     REFUSED(encoder, "vit");
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, resnet18, resnet50"));
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, patch, resnet18, resnet50"));
     REFUSED(front, "sobel");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "haar, raw, median, npr"));
     REFUSED(optimiser, "adam");
@@ -248,7 +249,7 @@ START_TEST(options_become_json)
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 41);
+    ck_assert_uint_eq(json_object_size(json), 43);
     json_decref(json);
     other = o;
     other.threads = 3;

@@ -23,7 +23,7 @@ static rij_model *model_new(void)
     OK(rj_params_copy(rj_net_params(m->net), rj_net_params(net)));
     rj_net_free(net);
     OK(rj_model_set_traces(m, 2, D, rows));
-    m->decision = (rj_decision){RJ_DECIDE_FUSED, 0.5, -0.9, 0.25, 1.25, -0.1};
+    m->decision = (rj_decision){RJ_DECIDE_FUSED, 0.5, -0.9, 0.25, 1.25, -0.1, {NAN, NAN}};
     OK(rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH));
     return m;
 }

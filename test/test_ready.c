@@ -170,6 +170,7 @@ START_TEST(every_encoder_made_ready_gives_what_it_gave)
     check_net("cpu", "small", "haar", RJ_DIRECT);
     check_net("cpu", "small", "haar", RJ_WINOGRAD);
     check_net("ref", "small", "haar", RJ_AUTO);
+    check_net("cpu", "patch", "haar", RJ_AUTO);
 }
 END_TEST
 

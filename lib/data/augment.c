@@ -4,7 +4,6 @@
 #include "data/data.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { CHANNELS = 3, SOME = 1024, LANES = 16 };
 
@@ -61,93 +60,71 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
     return RIJ_OK;
 }
 
-/* A plain decimal number such as 75 or 0.5, to the end of the text; not as strtod() does
- * it, whose comma depends on the program's locale. */
-static bool decimal(const char *text, double *out)
+static rij_status degrade_one(const rj_image *image, const rj_law *law,
+                              enum rj_degradation kind, double u, rj_random *r,
+                              rj_image *out)
 {
-    double value = 0, unit = 1;
-    bool point = false;
-    int digits = 0;
-
-    for (; *text; text++) {
-        if (*text == '.' && !point) {
-            point = true;
-        } else if (*text >= '0' && *text <= '9' && digits < 9) {
-            value = 10 * value + (*text - '0');
-            unit *= point ? 10 : 1;
-            digits++;
-        } else {
-            return false;
-        }
-    }
-    *out = value / unit;
-    return digits > 0;
-}
-
-rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random *r,
-                            rj_image *out)
-{
-    enum { JPEG, BLUR, NOISE, RESIZE };
-    static const struct {
-        const char *name;
-        double low, high;
-    } kinds[] = {
-        [JPEG] = {"jpeg", 1, 100},
-        [BLUR] = {"blur", 0.1, 8},
-        [NOISE] = {"noise", 0.1, 64},
-        [RESIZE] = {"resize", 0.1, 1},
-    };
-    double value = 0;
-    int kind = 0;
-
-    if (strcmp(column, "native") == 0)
-        return rj_image_copy(image, out);
-    while (kind < RJ_COUNT(kinds) &&
-           strncmp(column, kinds[kind].name, strlen(kinds[kind].name)) != 0)
-        kind++;
-    RJ_REQUIRE(kind < RJ_COUNT(kinds) &&
-                   decimal(column + strlen(kinds[kind].name), &value),
-               RIJ_E_ARGUMENT,
-               "column %s is none of native, jpegQ, blurS, noiseS, resizeF", column);
-    RJ_REQUIRE(value >= kinds[kind].low && value <= kinds[kind].high &&
-                   (kind != JPEG || value == floor(value)),
-               RIJ_E_ARGUMENT, "column %s: %s takes %g to %g%s", column, kinds[kind].name,
-               kinds[kind].low, kinds[kind].high, kind == JPEG ? ", whole numbers" : "");
     switch (kind) {
-    case JPEG:
-        return rj_degrade_jpeg(image, (int)value, out);
-    case BLUR:
-        return rj_degrade_blur(image, value, out);
-    case NOISE:
-        return rj_degrade_noise(image, value, r, out);
-    default:
-        return rj_degrade_resize(image, value, out);
-    }
-}
-
-/* The same three numbers are drawn whatever comes of them. */
-rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
-                             rj_image *out)
-{
-    const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
-    const int kind = rj_random_below(r, 4);
-    const double u = rj_random_uniform(r, 0, 1);
-
-    if (!degraded) {
-        *out = (rj_image){0};
-        return RIJ_OK;
-    }
-    switch (kind) {
-    case 0:
+    case RJ_DEGRADE_JPEG:
         return rj_degrade_jpeg(
             image, law->jpeg_min + (int)(u * (law->jpeg_max - law->jpeg_min + 1)), out);
-    case 1:
+    case RJ_DEGRADE_BLUR:
         return rj_degrade_blur(image, 0.2 + u * RJ_MAX(0, law->blur_max - 0.2), out);
-    case 2:
+    case RJ_DEGRADE_NOISE:
         return rj_degrade_noise(image, u * law->noise_max, r, out);
     default:
         return rj_degrade_resize(image, law->resize_min + u * (1 - law->resize_min), out);
     }
+}
+
+/* As pictures travel: made smaller, softened, noised, compressed last; each by chance.
+ * The same eight numbers are drawn whatever comes of them, those of the noise behind. */
+static rij_status degrade_chain(const rj_image *image, const rj_law *law, rj_random *r,
+                                rj_image *out)
+{
+    static const struct {
+        enum rj_degradation kind;
+        double chance;
+    } link[] = {{RJ_DEGRADE_RESIZE, 0.35},
+                {RJ_DEGRADE_BLUR, 0.35},
+                {RJ_DEGRADE_NOISE, 0.2},
+                {RJ_DEGRADE_JPEG, 0.5}};
+    rj_image now = {0};
+    double u[RJ_COUNT(link)][2];
+
+    for (int i = 0; i < RJ_COUNT(link); i++) {
+        u[i][0] = rj_random_uniform(r, 0, 1);
+        u[i][1] = rj_random_uniform(r, 0, 1);
+    }
+    for (int i = 0; i < RJ_COUNT(link); i++) {
+        rj_image next = {0};
+        rij_status status;
+
+        if (u[i][0] >= link[i].chance)
+            continue;
+        status =
+            degrade_one(now.rgb ? &now : image, law, link[i].kind, u[i][1], r, &next);
+        rj_image_free(&now);
+        RJ_TRY(status);
+        now = next;
+    }
+    *out = now;
+    return RIJ_OK;
+}
+
+/* The same three numbers are drawn first whatever comes of them. */
+rij_status rj_degrade_or_not(const rj_image *image, const rj_law *law, rj_random *r,
+                             rj_image *out)
+{
+    const bool degraded = rj_random_uniform(r, 0, 1) < law->share;
+    const int kind = rj_random_below(r, RJ_DEGRADATIONS);
+    const double u = rj_random_uniform(r, 0, 1);
+
+    *out = (rj_image){0};
+    if (!degraded)
+        return RIJ_OK;
+    return law->chain ? degrade_chain(image, law, r, out)
+                      : degrade_one(image, law, (enum rj_degradation)kind, u, r, out);
 }
 
 rij_status rj_degrade(const rj_image *image, const rj_law *law, rj_random *r,

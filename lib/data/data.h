@@ -71,17 +71,21 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
 rij_status rj_degrade_resize(const rj_image *image, double factor, rj_image *out);
 /* Any size, triangle filter with half-pixel centres, widened when shrinking. */
 rij_status rj_image_resize(const rj_image *image, int w, int h, rj_image *out);
-/* A column of an evaluation by name: native, jpegQ, blurS, noiseS, resizeF. The random
- * stream is of the sample, so columns repeat bit for bit. RIJ_E_ARGUMENT: unknown. */
-rij_status rj_degrade_named(const rj_image *image, const char *column, rj_random *r,
-                            rj_image *out);
 
+enum rj_degradation {
+    RJ_DEGRADE_JPEG,
+    RJ_DEGRADE_BLUR,
+    RJ_DEGRADE_NOISE,
+    RJ_DEGRADE_RESIZE,
+    RJ_DEGRADATIONS
+};
 typedef struct rj_law {
     double share;           /* of views degraded at all */
-    int jpeg_min, jpeg_max; /* uniform in these ranges; one of the four is drawn */
+    int jpeg_min, jpeg_max; /* uniform in these ranges */
     double blur_max;        /* from 0.2 */
     double noise_max;       /* from 0 */
     double resize_min;      /* to 1 */
+    bool chain; /* several behind each other, by chance; else one of the four */
 } rj_law;
 /* Draws from *r whether and how, then does it. What is drawn never looks at the image, so
  * two images given the same stream are degraded alike. */
@@ -116,6 +120,7 @@ enum { RJ_REAL_LABEL = 0, RJ_FAKE_LABEL = 1 };
 
 typedef struct rj_sample {
     char *path;      /* as opened */
+    char *source;    /* of the manifest's column source, or NULL */
     int label;       /* 0 real, 1 fake */
     int generator;   /* index into generator[]; -1 for reals */
     uint64_t group;  /* hash of the group's name, or of the path where there is none */
@@ -152,6 +157,10 @@ rij_status rj_tree_read(const char *folder, rj_dataset *d);
 rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
                           const char *generator, uint64_t group);
 void rj_dataset_finish(rj_dataset *d);
+/* Cut the next piece of *at off at a separator, or the next line, without a carriage
+ * return at its end; the separator becomes a zero. NULL at the end. */
+char *rj_next_piece(char **at, char separator);
+char *rj_next_line(char **at);
 /* Finding a name's index among many. Equal names: the lowest index is found. */
 typedef struct rj_name {
     const char *text;

@@ -121,8 +121,10 @@ rij_status rj_dataset_open(const char *data, const char *split, rj_dataset *out)
 
 void rj_dataset_free(rj_dataset *d)
 {
-    for (int i = 0; i < d->n; i++)
+    for (int i = 0; i < d->n; i++) {
         rj_free(d->sample[i].path);
+        rj_free(d->sample[i].source);
+    }
     for (int i = 0; i < d->generators; i++)
         rj_free(d->generator[i]);
     rj_free(d->sample);

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum column { PATH, LABEL, GENERATOR, SPLIT, GROUP, PARENT, COLUMNS };
+enum column { PATH, LABEL, GENERATOR, SPLIT, GROUP, PARENT, SOURCE, COLUMNS };
 static const char *const names[COLUMNS] = {
-    "path", "label", "generator", "split", "group", "parent",
+    "path", "label", "generator", "split", "group", "parent", "source",
 };
 
 enum { FILE_BYTES = 1 << 30, PATH_BYTES = 4096 };
@@ -31,8 +31,7 @@ typedef struct table {
     int n, room;
 } table;
 
-/* Cut the next piece of *at off at a separator, which becomes a zero. NULL at the end. */
-static char *next_piece(char **at, char separator)
+char *rj_next_piece(char **at, char separator)
 {
     char *piece = *at, *end;
 
@@ -45,9 +44,9 @@ static char *next_piece(char **at, char separator)
     return piece;
 }
 
-static char *next_line(char **at)
+char *rj_next_line(char **at)
 {
-    char *line = next_piece(at, '\n');
+    char *line = rj_next_piece(at, '\n');
     const size_t n = line ? strlen(line) : 0;
 
     if (n > 0 && line[n - 1] == '\r')
@@ -60,7 +59,7 @@ static rij_status read_header(table *t, char *line, int **column, int *columns)
 {
     int room = 0;
 
-    for (char *cell; (cell = next_piece(&line, '\t'));) {
+    for (char *cell; (cell = rj_next_piece(&line, '\t'));) {
         int which = 0;
 
         while (which < COLUMNS && strcmp(cell, names[which]) != 0)
@@ -93,7 +92,7 @@ static rij_status read_row(table *t, char *text, int line, const int *column, in
     for (int i = 0; i < COLUMNS; i++)
         r.cell[i] = "";
     for (int i = 0; i < columns; i++) {
-        const char *cell = next_piece(&text, '\t');
+        const char *cell = rj_next_piece(&text, '\t');
 
         if (cell && column[i] < COLUMNS)
             r.cell[column[i]] = cell;
@@ -114,13 +113,13 @@ static rij_status read_row(table *t, char *text, int line, const int *column, in
 static rij_status read_rows(table *t, char *text)
 {
     int *column = NULL, columns = 0, line = 1;
-    char *header = next_line(&text);
+    char *header = rj_next_line(&text);
     rij_status status;
 
     if (strncmp(header, "\xef\xbb\xbf", 3) == 0) // a byte order mark, as Windows writes
         header += 3;
     status = read_header(t, header, &column, &columns);
-    for (char *at; status == RIJ_OK && (at = next_line(&text));) {
+    for (char *at; status == RIJ_OK && (at = rj_next_line(&text));) {
         line++;
         if (*at)
             status = read_row(t, at, line, column, columns);
@@ -218,6 +217,13 @@ static rij_status check_splits(const table *t)
     return status;
 }
 
+static rij_status set_source(rj_sample *s, const char *name)
+{
+    s->source = rj_strdup(name);
+    RJ_REQUIRE(s->source, RIJ_E_MEMORY, "no memory for the name %.80s", name);
+    return RIJ_OK;
+}
+
 /* Add the wanted rows. `sample` (t->n places) tells where each of them went. */
 static rij_status add_rows(const table *t, const char *split, int *sample, rj_dataset *d)
 {
@@ -239,6 +245,8 @@ static rij_status add_rows(const table *t, const char *split, int *sample, rj_da
         sample[i] = d->n;
         RJ_TRY(rj_dataset_add(d, path, r->cell[PATH],
                               r->label == RJ_FAKE_LABEL ? generator : NULL, r->group));
+        if (r->cell[SOURCE][0])
+            RJ_TRY(set_source(&d->sample[d->n - 1], r->cell[SOURCE]));
     }
     for (int i = 0; i < t->n; i++)
         if (sample[i] >= 0 && t->row[i].parent >= 0 && t->row[i].label == RJ_FAKE_LABEL)

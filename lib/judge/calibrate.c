@@ -10,7 +10,8 @@
  *
  * which keep the optimum finite even where S separates the classes. Each class weighs one
  * half, so margin 0, the threshold, does not move with the class mix of the validation
- * part; mean and deviation weigh the classes alike for the same reason. */
+ * part; mean and deviation weigh the classes alike for the same reason. Two more margins
+ * are kept: those above which 1 % and 5 % of the reals lie. */
 #include "judge/judge.h"
 #include <math.h>
 
@@ -178,6 +179,18 @@ static rij_status fit_fused(sample *v, rj_decision *best)
     return RIJ_OK;
 }
 
+/* The smallest margins that 1 % and 5 % of the reals, at most, lie above. */
+static rij_status fit_alarms(sample *v, rj_decision *d)
+{
+    static const double share[RJ_ALARMS] = {0.01, 0.05};
+
+    for (int i = 0; i < v->n; i++)
+        v->s[i] = rj_decision_margin(d, v->cls[i], v->prox[i]);
+    for (int k = 0; k < RJ_ALARMS; k++)
+        RJ_TRY(rj_metric_threshold(v->n, v->s, v->label, share[k], &d->alarm[k]));
+    return RIJ_OK;
+}
+
 rij_status rj_calibrate(int n, const double *cls, const double *prox, const int *label,
                         rj_decision *decision)
 {
@@ -206,6 +219,8 @@ rij_status rj_calibrate(int n, const double *cls, const double *prox, const int 
         status = fit_fused(&v, &d);
     else
         fit_decision(&v, &d);
+    if (status == RIJ_OK)
+        status = fit_alarms(&v, &d);
     rj_free(v.s);
     if (status == RIJ_OK)
         *decision = d;

@@ -5,10 +5,15 @@
  *
  * L is the contrastive form over C = {z_i} and the natural traces {t_m} (op/contrast.c):
  * "extended" draws reals to all reals and the traces, fakes to fakes; "soft" weighs the
- * targets by how near F_0, stage 1 frozen, holds two images. Every so often the network
- * judges the validation views; the best parameters are kept, and training stops when they
- * have not been bettered for `patience` checks, though not in the first half, while the
- * learning rate is high. */
+ * targets by how near F_0, stage 1 frozen, holds two images.
+ *
+ * What is returned is the running mean of the parameters (Polyak and Juditsky 1992),
+ *
+ *     mean = d mean + (1 - d) now,  d = min(average, (1 + t) / (10 + t))
+ *
+ * or, with `average` off, the best by the validation views, which are judged every so
+ * often; by these training stops when `patience` checks brought no gain, though not in
+ * the first half, while the learning rate is high. */
 #include "judge/judge.h"
 #include <math.h>
 #include <string.h>
@@ -105,12 +110,24 @@ static rij_status forward(rj_trainer *t, const rj_batch *batch, rj_tensor *loss[
                     (rj_tensor *[]){loss[1], loss[2]}, &loss[0]);
 }
 
-/* Judge the validation views and keep the parameters if they are the best so far. With
- * patience off the last ones win. */
+static rij_status average(rj_trainer *t, int64_t step)
+{
+    const double ramp = (1 + (double)step) / (10 + (double)step);
+
+    if (t->o.average <= 0)
+        return RIJ_OK;
+    return rj_params_average(rj_net_params(t->best), rj_net_params(t->net),
+                             RJ_MIN(t->o.average, ramp));
+}
+
+/* Judge the validation views and, where no mean is kept, keep the parameters if they are
+ * the best so far. With patience off the last ones win. */
 static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
 {
     const bool by_traces = strcmp(t->o.decide, "proximity") == 0;
-    const rij_status status = rj_trainer_judge(t, t->net, t->trace, t->traces);
+    const bool mean = t->o.average > 0;
+    const rij_status status =
+        rj_trainer_judge(t, mean ? t->best : t->net, t->trace, t->traces);
     double auc = 0;
 
     RJ_REQUIRE(status != RIJ_E_DIVERGED, RIJ_E_DIVERGED,
@@ -123,9 +140,11 @@ static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
     w->without_gain = auc > w->best ? 0 : w->without_gain + 1;
     w->stop =
         t->o.patience > 0 && w->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
-    if (t->o.patience > 0 && auc < w->best) // of equals the latest, trained longest
+    if (mean || (t->o.patience > 0 && auc < w->best)) {
+        w->best = RJ_MAX(w->best, auc);
         return RIJ_OK;
-    w->best = auc;
+    }
+    w->best = auc; // of equals the latest, trained longest
     return rj_params_copy(rj_net_params(t->best), rj_net_params(t->net));
 }
 
@@ -146,6 +165,7 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
     RJ_TRY(rj_params_clear_gradients(rj_net_params(t->net)));
     RJ_TRY(rj_backward(&t->tape, loss[0]));
     RJ_TRY(rj_optimiser_step(optimiser, rj_net_params(t->net), rate, step + 1));
+    RJ_TRY(average(t, step));
     for (int i = 0; i < 3; i++) // only now, for it waits for the device
         if (loss[i])
             RJ_TRY(rj_tensor_scalar(t->dev, loss[i], &value[i]));

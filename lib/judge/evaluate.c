@@ -5,15 +5,15 @@
  *                       -> a margin per image and column -> figures (evaluation.c)
  *
  * The whole image is degraded, then cut, as a picture that went through the web would be;
- * both classes alike. Random degradations draw from a stream of the sample's place in the
- * data, so a column repeats bit for bit. Chunks depend on the crop and the columns only,
- * so no figure depends on the number of threads. */
+ * both classes alike (columns.c). Chunks depend on the crop and the columns only, so no
+ * figure depends on the number of threads. */
 #include "judge/judge.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256 };
+enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
 static const double TELL_S = 0.5; /* at least this long between two messages */
+static const char holdout_name[] = "holdout";
 
 /* One image under one column. */
 typedef struct shot {
@@ -28,10 +28,12 @@ typedef struct run {
     rj_context *context;
     rj_dataset data;
     rj_list columns;
-    bool *wanted;   /* generators */
-    int *image;     /* samples to judge, in the data's order */
-    int images;     /* how many */
-    double *margin; /* (images, columns) */
+    rj_column *column; /* of those names */
+    bool *pair;        /* of the table of pairs, or NULL */
+    bool *wanted;      /* generators */
+    int *image;        /* samples to judge, in the data's order */
+    int images;        /* how many */
+    double *margin;    /* (images, columns) */
     int unusable;
     /* one chunk */
     int room;               /* images that a chunk holds at most */
@@ -83,23 +85,48 @@ static rij_status split_names(const char *text, const char *field, rj_list *list
     }
 }
 
-/* Every column is tried on a small grey picture, so that a wrong one fails at once. */
 static rij_status choose_columns(run *r)
 {
-    rj_image grey = {0}, out = {0};
+    RJ_TRY(split_names(r->o->columns ? r->o->columns : "native", "columns", &r->columns));
+    r->column = rj_alloc((size_t)r->columns.n, sizeof *r->column);
+    RJ_REQUIRE(r->column, RIJ_E_MEMORY, "evaluate: no memory");
+    for (int i = 0; i < r->columns.n; i++)
+        RJ_TRY(rj_column_named(r->columns.path[i], &r->column[i]));
+    return RIJ_OK;
+}
+
+/* Every file of a folder joins the data as a fake. */
+static rij_status add_holdout(run *r)
+{
+    rj_list files = {0};
     rij_status status = RIJ_OK;
 
-    RJ_TRY(split_names(r->o->columns ? r->o->columns : "native", "columns", &r->columns));
-    RJ_TRY(rj_image_new(16, 16, &grey));
-    for (int i = 0; i < r->columns.n && status == RIJ_OK; i++) {
-        rj_random random = rj_random_start(0, RJ_STREAM_EVALUATE, 0);
-
-        status = rj_degrade_named(&grey, r->columns.path[i], &random, &out);
-        if (status == RIJ_OK)
-            rj_image_free(&out);
-    }
-    rj_image_free(&grey);
+    if (!r->o->holdout)
+        return RIJ_OK;
+    for (int g = 0; g < r->data.generators; g++)
+        RJ_REQUIRE(strcmp(r->data.generator[g], holdout_name) != 0, RIJ_E_DATA,
+                   "evaluate: the data have a generator '%s' of their own", holdout_name);
+    RJ_TRY(rj_folder_list(r->o->holdout, &files));
+    if (files.n == 0)
+        status = rj_fail(RIJ_E_DATA, "%.200s: no files", r->o->holdout);
+    for (int i = 0; i < files.n && status == RIJ_OK; i++)
+        status = rj_dataset_add(&r->data, files.path[i], files.path[i], holdout_name,
+                                rj_hash(files.path[i], strlen(files.path[i]), 0));
+    rj_list_free(&files);
+    if (status == RIJ_OK)
+        rj_dataset_finish(&r->data);
     return status;
+}
+
+static rij_status open_data(run *r, const char *data)
+{
+    RJ_TRY(rj_dataset_open(data, r->o->split, &r->data));
+    RJ_TRY(add_holdout(r));
+    if (r->o->pairs)
+        RJ_TRY(rj_pairs_read(r->o->pairs, &r->data, &r->pair));
+    if (r->o->shuffle_labels)
+        rj_dataset_shuffle_labels(&r->data, r->o->seed);
+    return RIJ_OK;
 }
 
 static rij_status choose_generators(run *r)
@@ -113,7 +140,8 @@ static rij_status choose_generators(run *r)
     if (r->o->only)
         status = split_names(r->o->only, "only", &only);
     for (int g = 0; g < d->generators; g++)
-        r->wanted[g] = !r->o->only;
+        r->wanted[g] =
+            !r->o->only || (r->o->holdout && strcmp(d->generator[g], holdout_name) == 0);
     for (int i = 0; i < only.n && status == RIJ_OK; i++) {
         int found = -1;
 
@@ -220,10 +248,9 @@ static rij_status prepare(void *job, int index, int worker)
         return RIJ_OK;
     }
     for (int c = 0; c < r->columns.n && status == RIJ_OK; c++) {
-        rj_random random = rj_random_start(0, RJ_STREAM_EVALUATE, (uint64_t)sample);
         rj_image seen = {0};
 
-        status = rj_degrade_named(&image, r->columns.path[c], &random, &seen);
+        status = rj_column_apply(&r->column[c], &image, r->o->seed, sample, &seen);
         if (status == RIJ_OK)
             status = cut(r, &seen, &r->shot[index * r->columns.n + c]);
         rj_image_free(&seen);
@@ -331,9 +358,42 @@ static void run_free(run *r)
     rj_free(r->margin);
     rj_free(r->image);
     rj_free(r->wanted);
+    rj_free(r->pair);
+    rj_free(r->column);
     rj_context_give(r->m, r->context);
     rj_list_free(&r->columns);
     rj_dataset_free(&r->data);
+}
+
+static rij_status check_options(const rij_evaluate_options *o)
+{
+    RJ_REQUIRE(o->size == sizeof *o, RIJ_E_ARGUMENT,
+               "rij_evaluate: options.size is %zu, not %zu; start with "
+               "RIJ_EVALUATE_OPTIONS_INIT",
+               o->size, sizeof *o);
+    RJ_REQUIRE(o->min_fakes >= 0, RIJ_E_ARGUMENT,
+               "rij_evaluate: min_fakes is %d, not from 1 (0: %d)", o->min_fakes,
+               MIN_FAKES);
+    RJ_REQUIRE(!o->pairs || !o->shuffle_labels, RIJ_E_ARGUMENT,
+               "rij_evaluate: pairs and shuffle_labels do not go together");
+    return RIJ_OK;
+}
+
+static rij_status compute(const run *r, rij_evaluation **evaluation)
+{
+    const rj_judged judged = {.d = &r->data,
+                              .columns = &r->columns,
+                              .n = r->images,
+                              .sample = r->image,
+                              .margin = r->margin,
+                              .pair = r->pair,
+                              .decision = &r->m->decision,
+                              .pool = r->m->pool,
+                              .seed = r->o->seed,
+                              .map_fakes = r->o->min_fakes ? r->o->min_fakes : MIN_FAKES,
+                              .unusable = r->unusable};
+
+    return rj_evaluation_new(&judged, evaluation);
 }
 
 RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
@@ -348,21 +408,15 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
     *evaluation = NULL;
     RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_evaluate: %s is NULL",
                model ? "data" : "model");
-    RJ_REQUIRE(r.o->size == sizeof usual, RIJ_E_ARGUMENT,
-               "rij_evaluate: options.size is %zu, not %zu; start with "
-               "RIJ_EVALUATE_OPTIONS_INIT",
-               r.o->size, sizeof usual);
+    RJ_TRY(check_options(r.o));
     RJ_TRY_DONE(choose_columns(&r));
-    RJ_TRY_DONE(rj_dataset_open(data, r.o->split, &r.data));
-    if (r.o->shuffle_labels)
-        rj_dataset_shuffle_labels(&r.data, 0);
+    RJ_TRY_DONE(open_data(&r, data));
     RJ_TRY_DONE(choose_generators(&r));
     RJ_TRY_DONE(choose_images(&r));
     RJ_TRY_DONE(make_room(&r));
     RJ_TRY_DONE(rj_context_take(model, &r.context));
     RJ_TRY_DONE(judge_all(&r));
-    RJ_TRY_DONE(rj_evaluation_new(&r.data, &r.columns, r.images, r.image, r.margin,
-                                  r.unusable, evaluation));
+    RJ_TRY_DONE(compute(&r, evaluation));
 done:
     run_free(&r);
     return status;

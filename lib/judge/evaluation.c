@@ -1,150 +1,382 @@
 /* evaluation.c: margins into rows of figures, and the rows into the caller's hands. */
 #include "judge/judge.h"
 
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
 struct rij_evaluation {
     rij_evaluation_row *row;
-    int rows, unusable;
-    char **name; /* of columns and generators, which rows point at */
+    rij_evaluation_source *source;
+    int rows, sources, unusable;
+    char **name; /* of columns, generators, sources, which rows point at */
     int names, room;
 };
 
-/* The samples of one row, and scratch for their figures. */
+/* An image in the order of a column. */
+typedef struct place {
+    double margin;
+    int image;
+} place;
+
+/* What is judged, and scratch: for a column, then for a row. */
 typedef struct table {
-    const rj_dataset *d;
-    int n, columns;
-    const int *sample;
-    const double *margin;
-    double *score, *weight;
+    const rj_judged *j;
+    int native;      /* the column of that name, or -1 */
+    place *place;    /* (n) usable images from the highest margin down */
+    int places;      /* how many */
+    double *mean[2]; /* (RJ_ROUNDS) AP and AUC, means over generators */
+    rj_ranked *item; /* (n) the row's images, in the order of place */
+    int items;
+    double *score, *p, *weight; /* (n) of these */
     int *label;
+    double *round[2]; /* (RJ_ROUNDS) AP, AUC */
+    bool *counted;    /* (generators) whether it counts in the means */
 } table;
 
 enum { ALL = -1 };
 
-/* Figures of every real against the fakes of one generator, or of all. A threshold of
- * the model's is margin 0. */
-static rij_status figures(const table *t, int column, int generator,
-                          rij_evaluation_row *row)
+static double margin_of(const table *t, int image, int column)
 {
-    int right[2] = {0, 0}, count[2] = {0, 0}, n = 0;
+    return t->j->margin[(size_t)image * (size_t)t->j->columns->n + (size_t)column];
+}
 
-    for (int i = 0; i < t->n; i++) {
-        const rj_sample *s = &t->d->sample[t->sample[i]];
-        const double margin = t->margin[(size_t)i * (size_t)t->columns + (size_t)column];
+/* Whether an image counts in the row of a generator. */
+static bool counts(const table *t, int image, int generator)
+{
+    const rj_dataset *d = t->j->d;
+    const int i = t->j->sample[image];
+    const rj_sample *s = &d->sample[i];
 
-        if (!s->usable ||
-            (s->label == RJ_FAKE_LABEL && generator != ALL && s->generator != generator))
+    if (generator == ALL || !s->usable)
+        return s->usable;
+    if (s->label == RJ_FAKE_LABEL)
+        return s->generator == generator;
+    return !t->j->pair || t->j->pair[(size_t)generator * (size_t)d->n + (size_t)i];
+}
+
+#define AT(name) offsetof(rij_evaluation_row, name)
+static const size_t all_figures[] = {
+    AT(ap),       AT(ap_low),   AT(ap_high),    AT(auc),        AT(auc_low),
+    AT(auc_high), AT(racc),     AT(facc),       AT(bacc),       AT(eer),
+    AT(tpr1),     AT(tpr5),     AT(fpr1),       AT(fpr5),       AT(ece),
+    AT(brier),    AT(ap_plain), AT(shift_real), AT(shift_fake),
+};
+
+static double *figure(rij_evaluation_row *row, int which)
+{
+    return (double *)(void *)((char *)row + all_figures[which]);
+}
+
+/* ---- a column, a row -------------------------------------------------------------- */
+
+static int by_margin(const void *a, const void *b)
+{
+    const place *p = a, *q = b;
+
+    if (p->margin != q->margin)
+        return p->margin > q->margin ? -1 : 1;
+    return (p->image > q->image) - (p->image < q->image);
+}
+
+static void sort_column(table *t, int column)
+{
+    t->places = 0;
+    for (int i = 0; i < t->j->n; i++)
+        if (counts(t, i, ALL))
+            t->place[t->places++] = (place){margin_of(t, i, column), i};
+    qsort(t->place, (size_t)t->places, sizeof *t->place, by_margin);
+    for (int k = 0; k < RJ_ROUNDS; k++)
+        t->mean[0][k] = t->mean[1][k] = 0;
+}
+
+/* The images of a row, their numbers, and the row's counts. */
+static void choose(table *t, int generator, rij_evaluation_row *row)
+{
+    int count[2] = {0, 0};
+
+    t->items = 0;
+    for (int i = 0; i < t->places; i++) {
+        const int image = t->place[i].image, n = t->items;
+        const int label = t->j->d->sample[t->j->sample[image]].label;
+
+        if (!counts(t, image, generator))
             continue;
-        t->score[n] = margin;
-        t->label[n++] = s->label;
-        count[s->label]++;
-        right[s->label] += (margin > 0) == (s->label == RJ_FAKE_LABEL);
+        t->score[n] = t->place[i].margin;
+        t->label[n] = label;
+        t->item[n] = (rj_ranked){image, label == RJ_FAKE_LABEL, true};
+        if (n > 0 && t->score[n - 1] == t->score[n])
+            t->item[n - 1].last = false;
+        t->items++;
+        count[label]++;
     }
     row->n_real = count[RJ_REAL_LABEL];
     row->n_fake = count[RJ_FAKE_LABEL];
-    if (!row->n_fake)
-        return RIJ_OK;
-    for (int i = 0; i < n; i++)
-        t->weight[i] =
-            t->label[i] == RJ_FAKE_LABEL ? 1 : (double)row->n_fake / row->n_real;
-    row->racc = (double)right[RJ_REAL_LABEL] / row->n_real;
-    row->facc = (double)right[RJ_FAKE_LABEL] / row->n_fake;
-    RJ_TRY(rj_metric_ap(n, t->score, t->label, NULL, &row->ap));
-    RJ_TRY(rj_metric_ap(n, t->score, t->label, t->weight, &row->ap_equal));
-    RJ_TRY(rj_metric_auc(n, t->score, t->label, NULL, &row->auc));
-    RJ_TRY(rj_metric_eer(n, t->score, t->label, &row->eer));
-    return rj_metric_tpr(n, t->score, t->label, 0.05, &row->tpr5);
+    for (int i = 0; i < t->items; i++) {
+        t->p[i] = 1 / (1 + exp(-t->score[i]));
+        t->weight[i] = t->item[i].fake ? 1 : (double)row->n_fake / row->n_real;
+    }
 }
 
-/* Means of the figures of `n` rows; all have the same reals. */
-static rij_evaluation_row mean(const rij_evaluation_row *row, int n)
+/* Share of each class above a margin; NAN where that is not known. */
+static void above(const table *t, double margin, double *real, double *fake)
 {
-    rij_evaluation_row m = {.column = row->column, .n_real = row->n_real};
+    double sum[2] = {0, 0};
+    int n[2] = {0, 0};
 
-    for (int i = 0; i < n; i++) {
-        m.n_fake += row[i].n_fake;
-        m.ap += row[i].ap / n;
-        m.ap_equal += row[i].ap_equal / n;
-        m.auc += row[i].auc / n;
-        m.racc += row[i].racc / n;
-        m.facc += row[i].facc / n;
-        m.eer += row[i].eer / n;
-        m.tpr5 += row[i].tpr5 / n;
+    for (int i = 0; i < t->items; i++) {
+        n[t->label[i]]++;
+        sum[t->label[i]] += t->score[i] > margin;
     }
-    return m;
+    *real = isnan(margin) ? NAN : sum[RJ_REAL_LABEL] / n[RJ_REAL_LABEL];
+    *fake = isnan(margin) ? NAN : sum[RJ_FAKE_LABEL] / n[RJ_FAKE_LABEL];
+}
+
+static void shifts(const table *t, rij_evaluation_row *row)
+{
+    double sum[2] = {0, 0};
+
+    for (int i = 0; i < t->items; i++)
+        sum[t->label[i]] +=
+            t->native < 0 ? NAN : t->score[i] - margin_of(t, t->item[i].image, t->native);
+    row->shift_real = sum[RJ_REAL_LABEL] / row->n_real;
+    row->shift_fake = sum[RJ_FAKE_LABEL] / row->n_fake;
+}
+
+/* Figures of one generator against its reals, or of all fakes against all reals. The
+ * model's threshold is margin 0. A row without reals or without fakes has none. */
+static rij_status figures(table *t, int generator, rij_evaluation_row *row)
+{
+    const rj_decision *d = t->j->decision;
+    double alarms;
+    int n;
+
+    choose(t, generator, row);
+    n = t->items;
+    for (int k = 0; k < RJ_COUNT(all_figures) && !(row->n_fake && row->n_real); k++)
+        *figure(row, k) = NAN;
+    if (!row->n_fake || !row->n_real)
+        return RIJ_OK;
+    above(t, 0, &alarms, &row->facc);
+    row->racc = 1 - alarms;
+    row->bacc = (row->racc + row->facc) / 2;
+    above(t, d->alarm[RJ_ALARM1], &row->fpr1, &row->tpr1);
+    above(t, d->alarm[RJ_ALARM5], &row->fpr5, &row->tpr5);
+    shifts(t, row);
+    RJ_TRY(rj_metric_ap(n, t->score, t->label, t->weight, &row->ap));
+    RJ_TRY(rj_metric_ap(n, t->score, t->label, NULL, &row->ap_plain));
+    RJ_TRY(rj_metric_auc(n, t->score, t->label, NULL, &row->auc));
+    RJ_TRY(rj_metric_eer(n, t->score, t->label, &row->eer));
+    RJ_TRY(rj_metric_ece(n, t->p, t->label, t->weight, &row->ece));
+    RJ_TRY(rj_metric_brier(n, t->p, t->label, t->weight, &row->brier));
+    return rj_bootstrap(t->j->pool, t->j->seed, t->j->n, n, t->item, t->round[0],
+                        t->round[1]);
+}
+
+/* ---- rows ------------------------------------------------------------------------- */
+
+/* Intervals from the figures of the rounds, which are sorted by it. */
+static void set_intervals(double *const round[2], rij_evaluation_row *row)
+{
+    rj_interval(RJ_ROUNDS, round[0], &row->ap_low, &row->ap_high);
+    rj_interval(RJ_ROUNDS, round[1], &row->auc_low, &row->auc_high);
+}
+
+/* A generator's row, if it has fakes, and its part in the means. */
+static rij_status add_generator(rij_evaluation *e, table *t, int generator,
+                                rij_evaluation_row *row, rij_evaluation_row *sum)
+{
+    RJ_TRY(figures(t, generator, row));
+    t->counted[generator] = row->n_fake >= t->j->map_fakes && row->n_real > 0;
+    if (t->counted[generator]) {
+        for (int k = 0; k < RJ_COUNT(all_figures); k++)
+            *figure(sum, k) += *figure(row, k);
+        for (int i = 0; i < 2 * RJ_ROUNDS; i++)
+            t->mean[i / RJ_ROUNDS][i % RJ_ROUNDS] +=
+                t->round[i / RJ_ROUNDS][i % RJ_ROUNDS];
+        sum->n_fake += row->n_fake;
+    }
+    if (row->n_fake && row->n_real)
+        set_intervals(t->round, row);
+    e->rows += row->n_fake > 0;
+    return RIJ_OK;
+}
+
+/* Means over the generators that count; their reals are counted once each. */
+static void finish_mean(table *t, rij_evaluation_row *row)
+{
+    int n = 0;
+
+    for (int g = 0; g < t->j->d->generators; g++)
+        n += t->counted[g];
+    for (int k = 0; k < RJ_COUNT(all_figures); k++)
+        *figure(row, k) /= n; // not a number where none counts
+    for (int i = 0; i < 2 * RJ_ROUNDS; i++)
+        t->mean[i / RJ_ROUNDS][i % RJ_ROUNDS] /= n;
+    for (int i = 0; i < t->places; i++) {
+        const int image = t->place[i].image;
+        bool in = false;
+
+        if (t->j->d->sample[t->j->sample[image]].label == RJ_FAKE_LABEL)
+            continue;
+        for (int g = 0; g < t->j->d->generators && !in; g++)
+            in = t->counted[g] && counts(t, image, g);
+        row->n_real += in;
+    }
+    set_intervals(t->mean, row);
 }
 
 /* The rows of one column: generators that have fakes, mAP, POOLED. name[] of the
  * evaluation holds the columns, then the generators. */
-static rij_status add_column(rij_evaluation *e, const table *t, int column)
+static rij_status add_column(rij_evaluation *e, table *t, int column)
 {
-    rij_evaluation_row *first = &e->row[e->rows], *last = first;
+    const char *name = e->name[column];
+    rij_evaluation_row sum = {.generator = "mAP", .column = name}, *pooled;
 
-    for (int g = 0; g < t->d->generators; g++) {
-        *last = (rij_evaluation_row){.generator = e->name[t->columns + g],
-                                     .column = e->name[column]};
-        RJ_TRY(figures(t, column, g, last));
-        if (last->n_fake)
-            last++;
+    sort_column(t, column);
+    for (int g = 0; g < t->j->d->generators; g++) {
+        rij_evaluation_row *row = &e->row[e->rows];
+
+        *row = (rij_evaluation_row){.generator = e->name[t->j->columns->n + g],
+                                    .column = name};
+        RJ_TRY(add_generator(e, t, g, row, &sum));
     }
-    *last = mean(first, (int)(last - first));
-    last->generator = "mAP";
-    last++;
-    *last = (rij_evaluation_row){.generator = "POOLED", .column = e->name[column]};
-    RJ_TRY(figures(t, column, ALL, last));
-    last++;
-    e->rows += (int)(last - first);
+    finish_mean(t, &sum);
+    e->row[e->rows++] = sum;
+    pooled = &e->row[e->rows++];
+    *pooled = (rij_evaluation_row){.generator = "POOLED", .column = name};
+    RJ_TRY(figures(t, ALL, pooled));
+    set_intervals(t->round, pooled);
     return RIJ_OK;
 }
 
-static rij_status keep_names(rij_evaluation *e, char *const *name, int n)
+/* ---- reals by source -------------------------------------------------------------- */
+
+static rij_status keep_name(rij_evaluation *e, const char *name)
 {
-    RJ_TRY(rj_grow((void **)&e->name, &e->room, e->names + n, sizeof(char *)));
-    for (int i = 0; i < n; i++) {
-        e->name[e->names] = rj_strdup(name[i]);
-        RJ_REQUIRE(e->name[e->names], RIJ_E_MEMORY, "evaluate: no memory");
-        e->names++;
+    RJ_TRY(rj_grow((void **)&e->name, &e->room, e->names + 1, sizeof(char *)));
+    e->name[e->names] = rj_strdup(name);
+    RJ_REQUIRE(e->name[e->names], RIJ_E_MEMORY, "evaluate: no memory");
+    e->names++;
+    return RIJ_OK;
+}
+
+/* n reals of one source, under every column. */
+static rij_status add_source(rij_evaluation *e, const table *t, const rj_name *real,
+                             int n)
+{
+    RJ_TRY(keep_name(e, real->text));
+    for (int c = 0; c < t->j->columns->n; c++) {
+        rij_evaluation_source *s = &e->source[e->sources++];
+
+        *s = (rij_evaluation_source){e->name[e->names - 1], e->name[c], n, 0};
+        for (int i = 0; i < n; i++)
+            s->alarms += margin_of(t, real[i].index, c) > 0;
+        s->alarms /= n;
     }
     return RIJ_OK;
 }
 
-static rij_status fill(rij_evaluation *e, table *t, const rj_list *columns)
+static rij_status by_source(rij_evaluation *e, const table *t, rj_name *real)
 {
-    const size_t n = (size_t)t->n;
+    int n = 0, sources = 0;
 
-    e->row =
-        rj_alloc((size_t)columns->n * (size_t)(t->d->generators + 2), sizeof *e->row);
-    t->score = rj_alloc(n, sizeof *t->score);
-    t->weight = rj_alloc(n, sizeof *t->weight);
+    for (int i = 0; i < t->j->n; i++) {
+        const rj_sample *s = &t->j->d->sample[t->j->sample[i]];
+
+        if (s->usable && s->label == RJ_REAL_LABEL)
+            real[n++] = (rj_name){s->source ? s->source : "", i};
+    }
+    rj_names_sort(real, n);
+    for (int i = 0; i < n; i++)
+        sources += i == 0 || strcmp(real[i - 1].text, real[i].text) != 0;
+    e->source = rj_alloc((size_t)sources * (size_t)t->j->columns->n, sizeof *e->source);
+    RJ_REQUIRE(e->source, RIJ_E_MEMORY, "evaluate: no memory for %d sources", sources);
+    for (int i = 0, same; i < n; i += same) {
+        for (same = 1; i + same < n && strcmp(real[i].text, real[i + same].text) == 0;)
+            same++;
+        RJ_TRY(add_source(e, t, &real[i], same));
+    }
+    return RIJ_OK;
+}
+
+static rij_status add_sources(rij_evaluation *e, const table *t)
+{
+    rj_name *real = rj_alloc((size_t)t->j->n, sizeof *real);
+    rij_status status;
+
+    RJ_REQUIRE(real, RIJ_E_MEMORY, "evaluate: no memory for the sources");
+    status = by_source(e, t, real);
+    rj_free(real);
+    return status;
+}
+
+/* ---- the whole -------------------------------------------------------------------- */
+
+static rij_status make_room(rij_evaluation *e, table *t)
+{
+    const size_t n = (size_t)t->j->n, generators = (size_t)t->j->d->generators;
+
+    e->row = rj_alloc((size_t)t->j->columns->n * (generators + 2), sizeof *e->row);
+    t->place = rj_alloc(n, sizeof *t->place);
+    t->item = rj_alloc(n, sizeof *t->item);
+    t->score = rj_alloc(3 * n, sizeof *t->score);
     t->label = rj_alloc(n, sizeof *t->label);
-    RJ_REQUIRE(e->row && t->score && t->weight && t->label, RIJ_E_MEMORY,
-               "evaluate: no memory for the figures");
-    RJ_TRY(keep_names(e, columns->path, columns->n));
-    RJ_TRY(keep_names(e, t->d->generator, t->d->generators));
+    t->round[0] = rj_alloc(4 * RJ_ROUNDS, sizeof(double));
+    t->counted = rj_alloc(generators + 1, sizeof *t->counted);
+    RJ_REQUIRE(e->row && t->place && t->item && t->score && t->label && t->round[0] &&
+                   t->counted,
+               RIJ_E_MEMORY, "evaluate: no memory for the figures");
+    t->p = t->score + n;
+    t->weight = t->p + n;
+    t->round[1] = t->round[0] + RJ_ROUNDS;
+    t->mean[0] = t->round[1] + RJ_ROUNDS;
+    t->mean[1] = t->mean[0] + RJ_ROUNDS;
+    return RIJ_OK;
+}
+
+static rij_status fill(rij_evaluation *e, table *t)
+{
+    const rj_list *columns = t->j->columns;
+
+    RJ_TRY(make_room(e, t));
+    for (int c = 0; c < columns->n; c++)
+        RJ_TRY(keep_name(e, columns->path[c]));
+    for (int g = 0; g < t->j->d->generators; g++)
+        RJ_TRY(keep_name(e, t->j->d->generator[g]));
+    t->native = -1;
+    for (int c = columns->n - 1; c >= 0; c--)
+        if (strcmp(columns->path[c], "native") == 0)
+            t->native = c;
     for (int c = 0; c < columns->n; c++)
         RJ_TRY(add_column(e, t, c));
-    return RIJ_OK;
+    return add_sources(e, t);
 }
 
-rij_status rj_evaluation_new(const rj_dataset *d, const rj_list *columns, int n,
-                             const int *sample, const double *margin, int unusable,
-                             rij_evaluation **out)
+rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
 {
-    table t = {.d = d, .n = n, .columns = columns->n, .sample = sample, .margin = margin};
+    table t = {.j = j};
     rij_evaluation *e = rj_alloc(1, sizeof *e);
     rij_status status;
 
     RJ_REQUIRE(e, RIJ_E_MEMORY, "evaluate: no memory");
-    e->unusable = unusable;
-    status = fill(e, &t, columns);
+    e->unusable = j->unusable;
+    status = fill(e, &t);
+    rj_free(t.place);
+    rj_free(t.item);
     rj_free(t.score);
-    rj_free(t.weight);
     rj_free(t.label);
+    rj_free(t.round[0]);
+    rj_free(t.counted);
     if (status == RIJ_OK)
         *out = e;
     else
         rij_evaluation_free(e);
     return status;
 }
+
+/* ---- the public header ------------------------------------------------------------ */
 
 RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation)
 {
@@ -163,6 +395,24 @@ RIJ_API rij_status rij_evaluation_row_at(const rij_evaluation *evaluation, int i
     return RIJ_OK;
 }
 
+RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation)
+{
+    return evaluation ? evaluation->sources : 0;
+}
+
+RIJ_API rij_status rij_evaluation_source_at(const rij_evaluation *evaluation, int index,
+                                            rij_evaluation_source *source)
+{
+    RJ_REQUIRE(evaluation && source, RIJ_E_ARGUMENT,
+               "rij_evaluation_source_at: the %s is NULL",
+               evaluation ? "source" : "evaluation");
+    RJ_REQUIRE(index >= 0 && index < evaluation->sources, RIJ_E_ARGUMENT,
+               "rij_evaluation_source_at: there is no source %d of %d", index,
+               evaluation->sources);
+    *source = evaluation->source[index];
+    return RIJ_OK;
+}
+
 RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation)
 {
     return evaluation ? evaluation->unusable : 0;
@@ -176,5 +426,6 @@ RIJ_API void rij_evaluation_free(rij_evaluation *evaluation)
         rj_free(evaluation->name[i]);
     rj_free(evaluation->name);
     rj_free(evaluation->row);
+    rj_free(evaluation->source);
     rj_free(evaluation);
 }

@@ -15,10 +15,68 @@ rij_status rj_metric_ap(int n, const double *score, const int *label,
 rij_status rj_metric_auc(int n, const double *score, const int *label,
                          const double *weight, double *auc);
 rij_status rj_metric_eer(int n, const double *score, const int *label, double *eer);
-/* TPR at the smallest threshold t (generated: score > t) whose share of reals above is <=
- * fpr. */
-rij_status rj_metric_tpr(int n, const double *score, const int *label, double fpr,
-                         double *tpr);
+/* The smallest threshold t (generated: score > t) whose share of reals above is <= share;
+ * -INFINITY where all may lie above. Fakes do not count. */
+rij_status rj_metric_threshold(int n, const double *score, const int *label, double share,
+                               double *threshold);
+/* Of probabilities P(fake), weight as above: Brier's mean of (p - y)^2, and the expected
+ * calibration error over 15 bins of equal width, [k/15, (k+1)/15), the last with 1:
+ * sum over bins of |sum w (y - p)| / sum w. */
+rij_status rj_metric_brier(int n, const double *p, const int *label, const double *weight,
+                           double *brier);
+rij_status rj_metric_ece(int n, const double *p, const int *label, const double *weight,
+                         double *ece);
+
+/* ---- bootstrap.c ------------------------------------------------------------------ */
+
+enum { RJ_ROUNDS = 1000 };
+/* An image in a list that goes from the highest score down. */
+typedef struct rj_ranked {
+    int image;       /* 0 .. images - 1 */
+    bool fake, last; /* last: of those of equal score */
+} rj_ranked;
+/* How often each of n images is drawn in a round: Poisson numbers of mean 1, which depend
+ * on nothing but seed, round and the image's number. */
+void rj_bootstrap_weights(uint64_t seed, int round, int n, uint8_t *weight);
+/* AP at equal class prior and AUC of a list of n in each round; NAN where a class is
+ * missing. RIJ_E_MEMORY. */
+rij_status rj_bootstrap(rj_pool *pool, uint64_t seed, int images, int n,
+                        const rj_ranked *item, double ap[RJ_ROUNDS],
+                        double auc[RJ_ROUNDS]);
+/* Quantiles 2.5 % and 97.5 % of the numbers among x, which is sorted, between two of them
+ * on their line; NAN if there are none. */
+void rj_interval(int n, double *x, double *low, double *high);
+
+/* ---- columns.c -------------------------------------------------------------------- */
+
+enum rj_column_kind {
+    RJ_COLUMN_NATIVE,
+    RJ_COLUMN_ALIGNED,
+    RJ_COLUMN_CROP,
+    RJ_COLUMN_CHAIN,
+    RJ_COLUMN_JPEG,
+    RJ_COLUMN_BLUR,
+    RJ_COLUMN_NOISE,
+    RJ_COLUMN_RESIZE,
+    RJ_COLUMN_KINDS
+};
+typedef struct rj_column {
+    enum rj_column_kind kind;
+    double value; /* quality, sigma, levels, factor, links */
+} rj_column;
+/* By its name in the options. RIJ_E_ARGUMENT: unknown, or its number is not allowed. */
+rij_status rj_column_named(const char *name, rj_column *column);
+/* What becomes of an image, the sample's number deciding all that is drawn. */
+rij_status rj_column_apply(const rj_column *column, const rj_image *image, uint64_t seed,
+                           int sample, rj_image *out);
+
+/* ---- pairs.c ---------------------------------------------------------------------- */
+
+/* Read a table of pairs (docs in the public header) for the usable samples of a data set.
+ * pair[g * d->n + i] tells whether sample i is among the reals of generator g; freed with
+ * rj_free(). Generators that the table does not name have all reals. RIJ_E_FILE,
+ * RIJ_E_DATA (with the line), RIJ_E_MEMORY. */
+rij_status rj_pairs_read(const char *path, const rj_dataset *d, bool **pair);
 
 /* ---- options.c -------------------------------------------------------------------- */
 
@@ -67,11 +125,23 @@ rij_status rj_model_seal(rij_model *m);
 
 /* ---- evaluation.c ----------------------------------------------------------------- */
 
-/* The figures of n judged samples: sample[i] of the data, where it is usable, has margin
- * margin[i * columns + c] under column c. Both classes must be there. RIJ_E_MEMORY. */
-rij_status rj_evaluation_new(const rj_dataset *d, const rj_list *columns, int n,
-                             const int *sample, const double *margin, int unusable,
-                             rij_evaluation **out);
+/* A judged data set: sample[i] of d, where it is usable, has margin
+ * margin[i * columns->n + c] under column c. Both classes are there. */
+typedef struct rj_judged {
+    const rj_dataset *d;
+    const rj_list *columns;
+    int n; /* samples judged, unusable ones among them */
+    const int *sample;
+    const double *margin;
+    const bool *pair; /* as rj_pairs_read() gives it, or NULL: all reals for all */
+    const rj_decision *decision;
+    rj_pool *pool;
+    uint64_t seed; /* of the intervals */
+    int map_fakes; /* fakes that a generator must have to count in the mean */
+    int unusable;
+} rj_judged;
+/* The figures. RIJ_E_MEMORY. */
+rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out);
 
 /* ---- training: train.c joins, traces.c stage 1, detector.c stage 2 ----------------- */
 

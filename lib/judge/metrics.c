@@ -7,7 +7,7 @@
  *     AP  = sum over steps of (R - R before) tp / (tp + fp),   R = tp / P
  *     AUC = sum over steps of (fp - fp before) (tp + tp before) / 2 / (P N)
  *     EER = fp / N where it meets 1 - tp / P, on the line between two points
- *     TPR = tp / P of the last point whose fp / N is within the bound
+ *     threshold = score of the first step whose fp / N is past the bound
  *
  * AUC is P(fake above real) + P(equal) / 2 (Mann and Whitney 1947). Weights of zero leave
  * a score out. The order of equal scores in the sort is that of the caller's array, so
@@ -15,6 +15,8 @@
 #include "judge/judge.h"
 #include <math.h>
 #include <stdlib.h>
+
+enum { BINS = 15 };
 
 typedef struct item {
     double score, fake, real; /* weight, on the side of its class */
@@ -141,19 +143,72 @@ rij_status rj_metric_eer(int n, const double *score, const int *label, double *e
     return RIJ_OK;
 }
 
-/* Fakes above t are those of the steps before the one that takes the share of reals past
- * the bound: t is that step's score, and no smaller threshold keeps the bound. */
-rij_status rj_metric_tpr(int n, const double *score, const int *label, double fpr,
-                         double *tpr)
+/* Reals above t are those of the steps before the one that takes their share past the
+ * bound: t is that step's score, and no smaller threshold keeps the bound. */
+rij_status rj_metric_threshold(int n, const double *score, const int *label, double share,
+                               double *threshold)
 {
-    double tp = 0, fp = 0, within = 0;
-    int i = 0;
+    double tp = 0, fp = 0, t = NAN;
+    int first = 0, i = 0;
     ranking r;
 
     RJ_TRY(rank(n, score, label, NULL, &r));
-    while (step(&r, &i, &tp, &fp) && fp / r.reals <= fpr)
-        within = tp;
-    *tpr = both_classes(&r) ? within / r.fakes : NAN;
+    if (r.reals > 0)
+        t = -INFINITY;
+    while (r.reals > 0 && step(&r, &i, &tp, &fp)) {
+        if (fp / r.reals > share) {
+            t = r.item[first].score;
+            break;
+        }
+        first = i;
+    }
     rj_free(r.item);
+    *threshold = t;
+    return RIJ_OK;
+}
+
+/* ---- of probabilities ---------------------------------------------------------------
+ */
+
+/* Sums of weights of the classes; no memory is taken, so p is checked here. */
+static rij_status weigh(int n, const double *p, const int *label, const double *weight,
+                        double sum[2])
+{
+    sum[0] = sum[1] = 0;
+    for (int i = 0; i < n; i++) {
+        RJ_REQUIRE(p[i] >= 0 && p[i] <= 1, RIJ_E_DIVERGED,
+                   "metrics: probability %d is %g, not 0..1", i, p[i]);
+        sum[label[i] == RJ_FAKE_LABEL] += weight ? weight[i] : 1;
+    }
+    return RIJ_OK;
+}
+
+rij_status rj_metric_brier(int n, const double *p, const int *label, const double *weight,
+                           double *brier)
+{
+    double sum[2], square = 0;
+
+    RJ_TRY(weigh(n, p, label, weight, sum));
+    for (int i = 0; i < n; i++) {
+        const double e = p[i] - (label[i] == RJ_FAKE_LABEL);
+
+        square += (weight ? weight[i] : 1) * e * e;
+    }
+    *brier = sum[0] > 0 && sum[1] > 0 ? square / (sum[0] + sum[1]) : NAN;
+    return RIJ_OK;
+}
+
+rij_status rj_metric_ece(int n, const double *p, const int *label, const double *weight,
+                         double *ece)
+{
+    double sum[2], gap[BINS] = {0}, error = 0;
+
+    RJ_TRY(weigh(n, p, label, weight, sum));
+    for (int i = 0; i < n; i++)
+        gap[RJ_MIN((int)(BINS * p[i]), BINS - 1)] +=
+            (weight ? weight[i] : 1) * ((label[i] == RJ_FAKE_LABEL) - p[i]);
+    for (int k = 0; k < BINS; k++)
+        error += fabs(gap[k]);
+    *ece = sum[0] > 0 && sum[1] > 0 ? error / (sum[0] + sum[1]) : NAN;
     return RIJ_OK;
 }

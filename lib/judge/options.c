@@ -63,6 +63,7 @@ static const number numbers[] = {
     NUMBER(REAL, weight_decay, 1e-2, 0, 1, true), // 1e-4 with sgd
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
     NUMBER(INT, patience, 6, 1, 1000000, true),
+    NUMBER(REAL, average, 0.99, 0, 0.9999, true),
     NUMBER(REAL, lambda, 1, 0, 1000, true),
     NUMBER(REAL, tau, 0.1, 0.02, 100, false),
     NUMBER(REAL, tau_s, 0.2, 0.02, 100, false),
@@ -75,7 +76,7 @@ typedef struct choice {
     const char *name;
     size_t at;
     rij_status refusal;
-    const char *known[5]; /* the default first; ends with NULL */
+    const char *known[6]; /* the default first; ends with NULL */
 } choice;
 
 #define CHOICE(field, refusal, ...)                                                      \
@@ -89,7 +90,8 @@ typedef struct choice {
 static const choice choices[] = {
     CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
-    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "resnet18", "resnet50"),
+    CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
+    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "patch", "resnet18", "resnet50"),
     CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),

@@ -13,7 +13,8 @@ rj_view_law rj_trainer_law(const rj_trainer *t)
 
     return (rj_view_law){.crop = o->crop,
                          .degrade = {share, o->jpeg_min, o->jpeg_max, o->blur_max,
-                                     o->noise_max, o->resize_min},
+                                     o->noise_max, o->resize_min,
+                                     strcmp(o->law, "chain") == 0},
                          .forged = o->shuffle_labels ? 0 : RJ_MAX(o->forged, 0.0),
                          .operated = RJ_MAX(o->operated, 0.0),
                          .blended = RJ_MAX(o->blended, 0.0)};

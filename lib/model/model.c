@@ -61,7 +61,7 @@ rij_status rj_model_new(const rj_net_config *config, const char *device, int thr
     snprintf(m->device, sizeof m->device, "%s", device);
     m->crop = crop;
     m->embedding = config->embedding;
-    m->decision = (rj_decision){.prox_deviation = 1, .a = 1};
+    m->decision = (rj_decision){.prox_deviation = 1, .a = 1, .alarm = {NAN, NAN}};
     rj_model_selftest_pixels(m->selftest);
     RJ_TRY_DONE(rj_pool_new(threads, &m->pool));
     RJ_TRY_DONE(rj_device_open(device, m->pool, &m->dev));
@@ -179,6 +179,10 @@ static void say_decision(page *p, const rj_decision *d)
     if (d->a > 0)
         say(p, ", that is S > %.4g", (0 - d->b) / d->a);
     say(p, "\n");
+    if (isfinite(d->alarm[RJ_ALARM1]) && isfinite(d->alarm[RJ_ALARM5]))
+        say(p,
+            "alarms      1 %% of validation reals above margin %.4g, 5 %% above %.4g\n",
+            d->alarm[RJ_ALARM1], d->alarm[RJ_ALARM5]);
 }
 
 RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)

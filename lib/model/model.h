@@ -52,9 +52,12 @@ extern const char *const rj_decide_names[RJ_DECIDES]; /* as in the options */
 
 /* How S becomes a verdict (method 3.5). standard = (S_prox - prox_mean) / prox_deviation;
  * S = S_cls | standard | S_cls + kappa standard; margin = a S + b. */
+enum { RJ_ALARM1, RJ_ALARM5, RJ_ALARMS };
 typedef struct rj_decision {
     enum rj_decide by;
     double kappa, prox_mean, prox_deviation, a, b;
+    double alarm[RJ_ALARMS]; /* margins above which 1 %, 5 % of the calibration reals lie;
+                                NAN: not known */
 } rj_decision;
 
 /* Scratch of one prediction: a device, a tape. Taken from and given back to a locked list

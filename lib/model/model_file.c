@@ -18,11 +18,14 @@ static const char *const sealed_entries[][2] = {
      "evenly spaced native crops, at most 64, mean of S; short sides reflected"},
 };
 static const char *const own_entries[] = {
-    "library",        "input.crop",         "net.encoder",
-    "net.front",      "net.embedding",      "decision.by",
-    "decision.kappa", "decision.prox_mean", "decision.prox_deviation",
-    "decision.a",     "decision.b",         "selftest.margin",
+    "library",         "input.crop",         "net.encoder",
+    "net.front",       "net.embedding",      "decision.by",
+    "decision.kappa",  "decision.prox_mean", "decision.prox_deviation",
+    "decision.a",      "decision.b",         "selftest.margin",
+    "decision.alarm1", "decision.alarm5",
 };
+static const char *const alarm_entries[RJ_ALARMS] = {"decision.alarm1",
+                                                     "decision.alarm5"};
 
 static bool is_own(const char *key)
 {
@@ -108,6 +111,9 @@ static rij_status entries_to_file(const rij_model *m, rj_st_file *f)
     RJ_TRY(set_number(f, "decision.prox_deviation", d->prox_deviation));
     RJ_TRY(set_number(f, "decision.a", d->a));
     RJ_TRY(set_number(f, "decision.b", d->b));
+    for (int i = 0; i < RJ_ALARMS; i++)
+        if (isfinite(d->alarm[i]))
+            RJ_TRY(set_number(f, alarm_entries[i], d->alarm[i]));
     RJ_TRY(set_number(f, "selftest.margin", m->selftest_margin));
     for (int i = 0; i < m->about.entries; i++)
         if (!is_own(m->about.entry[i].key))
@@ -215,6 +221,11 @@ static rij_status decision_from_file(const rj_st_file *f, rij_model *m)
     RJ_TRY(get_number(f, "decision.prox_deviation", 1e-9, 1e9, &d->prox_deviation));
     RJ_TRY(get_number(f, "decision.a", -1e9, 1e9, &d->a));
     RJ_TRY(get_number(f, "decision.b", -1e9, 1e9, &d->b));
+    for (int i = 0; i < RJ_ALARMS; i++) { // older files have none
+        d->alarm[i] = NAN;
+        if (rj_st_get(f, alarm_entries[i]))
+            RJ_TRY(get_number(f, alarm_entries[i], -1e12, 1e12, &d->alarm[i]));
+    }
     return get_number(f, "selftest.margin", -1e12, 1e12, &m->selftest_margin);
 }
 

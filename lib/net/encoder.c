@@ -1,12 +1,13 @@
 /* encoder.c: h = E(x), a front-end, then a residual network (He et al. 2016), then the
  * mean over the picture.
  *
- *     images (N,3,S,S) -> front-end -> stem -> four stages of blocks -> avgpool -> (N,m)
+ *     images (N,3,S,S) -> front-end -> stem -> stages of blocks -> avgpool -> (N,m)
  *
  * Parameters bear torchvision's names below "encoder.": conv1.weight, bn1.weight,
  * layer1.0.conv1.weight, layer2.0.downsample.0.weight, ..; so PyTorch can read them.
  *
  *     encoder    blocks     learned numbers (front-end with 3 channels)       m
+ *     patch      basic         197,584 (haar, 9 channels: 198,448)           96
  *     small      basic         980,304 (haar, 9 channels: 981,168)          160
  *     resnet18   basic      11,176,512                                      512
  *     resnet50   bottleneck 23,508,032                                     2048
@@ -19,6 +20,15 @@
  *     layer2 16 ->  32  24x24    8,257,536
  *     layer3 32 ->  96  12x12   16,367,616
  *     layer4 96 -> 160   6x6    30,412,800   (two blocks)
+ *
+ * `patch` goes down to a quarter of the picture's sides and no further, so that what it
+ * says of a place depends on 42 x 42 pixels around it (behind haar), too few to know what
+ * is pictured:
+ *
+ *     stem    9 ->  16  48x48    2,985,984
+ *     layer1 16 ->  16  48x48   10,616,832
+ *     layer2 16 ->  64  24x24   27,131,904
+ *     layer3 64 ->  96  24x24   83,165,184
  *
  * Widths are multiples of 16, the channel block of the cpu device. Haar halves the
  * resolution, so behind it the stem keeps stride 1 (that of resnet18 and resnet50 too);
@@ -34,13 +44,14 @@ typedef struct plan {
     bool bottleneck; /* 1x1, 3x3, 1x1 to four times the width; else 3x3, 3x3 */
     int stem, stem_r;
     bool pooled;
-    int width[STAGES], blocks[STAGES];
+    int width[STAGES], blocks[STAGES], stride[STAGES]; /* of a stage's first block */
 } plan;
 
 static const plan plans[] = {
-    {"small", false, 16, 3, false, {16, 32, 96, 160}, {1, 1, 1, 2}},
-    {"resnet18", false, 64, 7, true, {64, 128, 256, 512}, {2, 2, 2, 2}},
-    {"resnet50", true, 64, 7, true, {64, 128, 256, 512}, {3, 4, 6, 3}},
+    {"patch", false, 16, 3, false, {16, 64, 96}, {1, 1, 1}, {1, 2, 1}},
+    {"small", false, 16, 3, false, {16, 32, 96, 160}, {1, 1, 1, 2}, {1, 2, 2, 2}},
+    {"resnet18", false, 64, 7, true, {64, 128, 256, 512}, {2, 2, 2, 2}, {1, 2, 2, 2}},
+    {"resnet50", true, 64, 7, true, {64, 128, 256, 512}, {3, 4, 6, 3}, {1, 2, 2, 2}},
 };
 
 static const struct front {
@@ -67,7 +78,7 @@ static rij_status find(const rj_net_config *config, const plan **p,
         if (strcmp(config->front, fronts[i].name) == 0)
             *f = &fronts[i];
     RJ_REQUIRE(*p, RIJ_E_ARGUMENT,
-               "there is no encoder '%s': it is small, resnet18 or resnet50",
+               "there is no encoder '%s': it is patch, small, resnet18 or resnet50",
                config->encoder);
     RJ_REQUIRE(*f, RIJ_E_ARGUMENT,
                "there is no front-end '%s': it is raw, median, npr or haar",
@@ -144,7 +155,7 @@ rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *conf
                    &e.stem, &e.stem_bn));
     for (int i = 0; i < STAGES; i++)
         for (int j = 0; j < p->blocks[i]; j++) {
-            const int stride = i > 0 && j == 0 ? 2 : 1;
+            const int stride = j == 0 ? p->stride[i] : 1;
             char prefix[48];
 
             snprintf(prefix, sizeof prefix, "encoder.layer%d.%d", i + 1, j);

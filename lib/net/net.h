@@ -36,6 +36,8 @@ int rj_params_find(const rj_params *s, const char *name); /* -1: none */
 size_t rj_params_count(const rj_params *s);               /* learned numbers */
 rij_status rj_params_copy(rj_params *to,
                           const rj_params *from); /* equal lists; values only */
+/* mean = kept mean + (1 - kept) now, of equal lists on one device. */
+rij_status rj_params_average(rj_params *mean, const rj_params *now, double kept);
 rij_status rj_params_clear_gradients(rj_params *s);
 void rj_params_free(rj_params *s);
 
@@ -95,7 +97,7 @@ typedef struct rj_res_block {
 } rj_res_block;
 
 typedef struct rj_net_config {
-    char encoder[16]; /* "small", "resnet18", "resnet50" */
+    char encoder[16]; /* "patch", "small", "resnet18", "resnet50" */
     char front[16];   /* "raw", "median", "npr", "haar" */
     int embedding;    /* d */
 } rj_net_config;

@@ -77,6 +77,22 @@ done:
     return status;
 }
 
+rij_status rj_params_average(rj_params *mean, const rj_params *now, double kept)
+{
+    RJ_REQUIRE(mean->n == now->n && mean->dev == now->dev, RIJ_E_SHAPE,
+               "mean of parameters: %d and %d, or two devices", mean->n, now->n);
+    for (int i = 0; i < mean->n; i++) {
+        const size_t n = rj_count(&mean->p[i].t.shape);
+        rj_real *x = mean->p[i].t.x;
+
+        RJ_REQUIRE(n == rj_count(&now->p[i].t.shape), RIJ_E_SHAPE,
+                   "mean of parameters: %s has two shapes", mean->p[i].name);
+        RJ_TRY(
+            mean->dev->k->add(mean->dev, false, n, kept, x, 1 - kept, now->p[i].t.x, x));
+    }
+    return RIJ_OK;
+}
+
 rij_status rj_params_clear_gradients(rj_params *s)
 {
     for (int i = 0; i < s->n; i++)

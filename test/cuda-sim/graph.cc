@@ -17,7 +17,7 @@ static std::map<const void *, int> &dynamic_limits = *new std::map<const void *,
  * Specifications per Compute Capability". */
 const Device &device()
 {
-    static const Device devices[] = {
+    static Device devices[] = {
         {75, 65536, 65536, 40, 1024, 4 << 20},
         {80, 166912, 167936, 108, 2048, 40 << 20},
         {86, 101376, 102400, 84, 1536, 6 << 20},
@@ -25,9 +25,12 @@ const Device &device()
         {90, 232448, 233472, 132, 2048, 50 << 20},
     };
 
-    for (const Device &d : devices)
-        if (d.arch == settings.arch)
+    for (Device &d : devices)
+        if (d.arch == settings.arch) {
+            if (settings.multiprocessors)
+                d.multiprocessors = settings.multiprocessors;
             return d;
+        }
     return devices[1];
 }
 

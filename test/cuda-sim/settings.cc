@@ -66,6 +66,7 @@ void read_settings()
     settings.quiet = number("CUDASIM_QUIET", 0);
     settings.no_device = number("CUDASIM_NO_DEVICE", 0);
     settings.arch = number("CUDASIM_ARCH", 80);
+    settings.multiprocessors = number("CUDASIM_MULTIPROCESSORS", 0);
     settings.sample = number("CUDASIM_SAMPLE", 0);
     const int driver = number("CUDASIM_OLD_DRIVER", -1);
     settings.driver = driver < 0 ? CUDART_VERSION : driver == 1 ? 12020 : driver;

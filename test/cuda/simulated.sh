@@ -35,6 +35,10 @@ for order in ascending descending random; do
     begin "$order-2" "$build" $order 2 late device
     begin "$order-3" "$build" $order 3 random device
 done
+# large tiles are for GPUs that are full
+export CUDASIM_MULTIPROCESSORS=1 RIJ_TEST_OP=conv2d
+begin few "$build/cuda-sim/check" random 1 random device
+unset CUDASIM_MULTIPROCESSORS RIJ_TEST_OP
 wait
 
 failed=0

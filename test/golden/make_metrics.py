@@ -4,11 +4,15 @@
 
 AP and AUC are scikit-learn's own. EER and TPR are read off its ROC curve: EER on the
 line between the two points where FPR - (1 - TPR) changes sign, TPR as the highest one
-among the points whose FPR is within the bound. A list of one class has no figures (NAN).
+among the points whose FPR is within the bound. Probabilities are the scores' logistic
+function, rounded so that some lie on the edges of bins; Brier's score is scikit-learn's,
+the expected calibration error is summed here as its definition says. A list of one class
+has no figures (NAN). Quantiles are numpy's.
 """
 import numpy as np
 import sklearn
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import (average_precision_score, brier_score_loss, roc_auc_score,
+                             roc_curve)
 
 rng = np.random.RandomState(7)
 
@@ -25,15 +29,30 @@ def equal_error(label, score):
     return fpr[i - 1] + share * (fpr[i] - fpr[i - 1])
 
 
-def figures(label, score, weight):
+def calibration_error(label, prob, weight):
+    which = np.minimum((prob * 15).astype(int), 14)
+    error = 0
+    for k in range(15):
+        w, y, p = weight[which == k], label[which == k], prob[which == k]
+        if w.sum() > 0:
+            error += w.sum() / weight.sum() * abs(np.average(y, weights=w) -
+                                                  np.average(p, weights=w))
+    return error
+
+
+def figures(label, score, weight, prob):
     if len(set(label[weight > 0])) < 2:
-        return [np.nan] * 7
+        return [np.nan] * 11
     fpr, tpr, _ = roc_curve(label, score, drop_intermediate=False)
     return [average_precision_score(label, score),
             average_precision_score(label, score, sample_weight=weight),
             roc_auc_score(label, score),
             roc_auc_score(label, score, sample_weight=weight),
-            equal_error(label, score)] + [tpr[fpr <= a].max() for a in (0.01, 0.05)]
+            equal_error(label, score)] + [tpr[fpr <= a].max() for a in (0.01, 0.05)] + [
+                brier_score_loss(label, prob),
+                brier_score_loss(label, prob, sample_weight=weight),
+                calibration_error(label, prob, np.ones(len(label))),
+                calibration_error(label, prob, weight)]
 
 
 cases = []
@@ -43,12 +62,15 @@ def case(name, label, score, weight=None):
     label = np.asarray(label, int)
     score = np.asarray(score, float)
     weight = np.ones(len(label)) if weight is None else np.asarray(weight, float)
+    with np.errstate(over="ignore"):
+        prob = np.round(1 / (1 + np.exp(-score)), 2)
     cases.append((name, len(label)))
     print("static const int label_%s[] = %s;" % (name, numbers(label)))
     print("static const double score_%s[] = %s;" % (name, numbers(score)))
     print("static const double weight_%s[] = %s;" % (name, numbers(weight)))
+    print("static const double prob_%s[] = %s;" % (name, numbers(prob)))
     print("static const double figure_%s[] = %s;"
-          % (name, numbers(figures(label, score, weight))))
+          % (name, numbers(figures(label, score, weight, prob))))
 
 
 def drawn(n, share, shift, digits):
@@ -73,5 +95,12 @@ case("zero_weight_first", [0, 1, 0, 1, 0], [5, 4, 3, 2, 1], [0, 0, 1, 1, 2])
 case("only_reals", [0, 0, 0], [1, 2, 3])
 case("only_fakes", [1, 1], [3, 3])
 case("one", [1], [2])
+for name, share, digits in (("equal_prior", 0.2, 2), ("equal_prior_ties", 0.85, 0)):
+    label, score = drawn(160, share, 1.0, digits)
+    case(name, label, score, np.where(label == 1, 1, label.sum() / (1 - label).sum()))
+values = rng.randn(57)
+print("static const double quantiled[] = %s;" % numbers(values))
+print("static const double quantiles[] = %s;"
+      % numbers(np.percentile(values, [2.5, 97.5])))
 print("#define RJ_GOLDEN_METRICS(X) \\\n    " +
       " \\\n    ".join("X(%s, %d)" % c for c in cases))

@@ -13,7 +13,8 @@
  *   CUDASIM_OLD_DRIVER=v    a driver of version v (1: 12.2), older than the runtime; 0:
  *                           none
  *   CUDASIM_ARCH=75|80|86|89|90                 the device, 80 unless told
- *   CUDASIM_SAMPLE=n        run only n blocks of each grid, for the log; results and
+ *   CUDASIM_MULTIPROCESSORS=n                   of the device, as many as it has unless
+ * told CUDASIM_SAMPLE=n        run only n blocks of each grid, for the log; results and
  *                           reads of what nobody wrote mean nothing then
  *   CUDASIM_LOG=file        checked build: what was launched and moved, a line a kernel
  *   CUDASIM_QUIET=1         errors are kept for cudasim_last_error() and not printed */
@@ -36,9 +37,10 @@ struct cudasim_config {
     int profile;     /* count what moves, for the log */
     int quiet;
     int no_device;
-    int driver; /* version as cudaDriverGetVersion gives it */
-    int arch;   /* compute capability, times 10 */
-    int sample; /* blocks of a grid; 0: all */
+    int driver;          /* version as cudaDriverGetVersion gives it */
+    int arch;            /* compute capability, times 10 */
+    int multiprocessors; /* 0: those of such a card */
+    int sample;          /* blocks of a grid; 0: all */
 };
 
 struct cudasim_stats {

@@ -1,0 +1,286 @@
+/* evaluate.c: figures of a model on a data set, by generator and by column.
+ *
+ *     evaluate --model judge.safetensors --manifest data.tsv --split dev --tsv dev.tsv
+ *
+ * Prints a table and how many photographs of each source are called generated; --tsv
+ * writes all figures, "-" where there is none. docs/math.md defines them. */
+#include "show.h"
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+typedef struct job {
+    rij_evaluate_options o;
+    rij_open_options open;
+    const char *model, *data, *tsv;
+    int quiet;
+} job;
+
+/* The TSV's columns behind generator, column, n_real, n_fake. */
+#define AT(name) offsetof(rij_evaluation_row, name)
+static const struct {
+    const char *name;
+    size_t at;
+} figures[] = {
+    {"ap", AT(ap)},
+    {"auc", AT(auc)},
+    {"racc", AT(racc)},
+    {"facc", AT(facc)},
+    {"bacc", AT(bacc)},
+    {"eer", AT(eer)},
+    {"tpr1", AT(tpr1)},
+    {"tpr5", AT(tpr5)},
+    {"ece", AT(ece)},
+    {"fpr1", AT(fpr1)},
+    {"fpr5", AT(fpr5)},
+    {"brier", AT(brier)},
+    {"ap_plain", AT(ap_plain)},
+    {"ap_low", AT(ap_low)},
+    {"ap_high", AT(ap_high)},
+    {"auc_low", AT(auc_low)},
+    {"auc_high", AT(auc_high)},
+    {"shift_real", AT(shift_real)},
+    {"shift_fake", AT(shift_fake)},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+static int usage(FILE *out, int status)
+{
+    fputs("evaluate --model MODEL  --manifest FILE | --data DIR  [options]\n\n"
+          "  --split NAME      split of the manifest (all of it)\n"
+          "  --pairs FILE      table of the reals that each generator is compared with:\n"
+          "                    generator, real_sources, same_group between tabs\n"
+          "  --holdout DIR     every file below it is a fake of generator holdout\n"
+          "  --only LIST       generators to judge (all)\n"
+          "  --columns LIST    native, aligned, jpegQ, blurS, noiseS, resizeF, crop,\n"
+          "                    chain3, chain5 (native)\n"
+          "  --tsv FILE        write all figures there; ap is at equal class prior\n"
+          "  --min-fakes N     fakes a generator needs to count in row mAP (40)\n"
+          "  --seed N          of what is drawn: columns, intervals (0)\n"
+          "  --threads N       0: one per processor\n"
+          "  --device NAME     cpu, ref or cuda:0\n"
+          "  --precision NAME  fp32, bf16 or tf32\n"
+          "  --quiet           no progress\n",
+          out);
+    return status;
+}
+
+/* Returns 0, or 1 when the text is not a whole number from 0. */
+static int whole(const char *name, const char *text, unsigned long long most,
+                 unsigned long long *out)
+{
+    char *end = NULL;
+
+    errno = 0;
+    if (text[0] >= '0' && text[0] <= '9') {
+        *out = strtoull(text, &end, 10);
+        if (*end == 0 && errno == 0 && *out <= most)
+            return 0;
+    }
+    fprintf(stderr, "evaluate: --%s: '%s' is not a whole number in 0..%llu\n", name, text,
+            most);
+    return 1;
+}
+
+static int read_options(int argc, char **argv, job *j)
+{
+    static const struct option known[] = {
+        {"model", required_argument, NULL, 'm'},
+        {"manifest", required_argument, NULL, 'd'},
+        {"data", required_argument, NULL, 'd'},
+        {"split", required_argument, NULL, 's'},
+        {"pairs", required_argument, NULL, 'p'},
+        {"holdout", required_argument, NULL, 'o'},
+        {"only", required_argument, NULL, 'g'},
+        {"columns", required_argument, NULL, 'c'},
+        {"tsv", required_argument, NULL, 't'},
+        {"min-fakes", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 'r'},
+        {"threads", required_argument, NULL, 'n'},
+        {"device", required_argument, NULL, 'v'},
+        {"precision", required_argument, NULL, 'b'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    static const struct {
+        int letter;
+        size_t at;
+    } texts[] = {
+        {'m', offsetof(job, model)},       {'d', offsetof(job, data)},
+        {'s', offsetof(job, o.split)},     {'p', offsetof(job, o.pairs)},
+        {'o', offsetof(job, o.holdout)},   {'g', offsetof(job, o.only)},
+        {'c', offsetof(job, o.columns)},   {'t', offsetof(job, tsv)},
+        {'v', offsetof(job, open.device)}, {'b', offsetof(job, open.precision)},
+    };
+    unsigned long long number = 0;
+    int letter, which;
+
+    while ((letter = getopt_long(argc, argv, "", known, &which)) != -1) {
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            if (texts[i].letter == letter)
+                *(const char **)(void *)((char *)j + texts[i].at) = optarg;
+        if (letter == 'h')
+            exit(usage(stdout, 0));
+        else if (letter == '?')
+            return usage(stderr, 2);
+        else if (letter == 'q')
+            j->quiet = 1;
+        else if (strchr("frn", letter) &&
+                 whole(known[which].name, optarg, letter == 'r' ? UINT64_MAX : 1 << 30,
+                       &number) != 0)
+            return 2;
+        if (letter == 'f')
+            j->o.min_fakes = (int)number;
+        else if (letter == 'r')
+            j->o.seed = number;
+        else if (letter == 'n')
+            j->open.threads = (int)number;
+    }
+    return j->model && j->data && optind == argc ? 0 : usage(stderr, 2);
+}
+
+static int complain(const char *why)
+{
+    fflush(stdout);
+    fprintf(stderr, "evaluate: %s\n", why);
+    return 1;
+}
+
+/* ---- what is shown ---------------------------------------------------------------- */
+
+static double figure(const rij_evaluation_row *row, int which)
+{
+    return *(const double *)(const void *)((const char *)row + figures[which].at);
+}
+
+/* Closes the file. Returns 0, or 1 when it could not be written. */
+static int write_tsv(const rij_evaluation *e, FILE *file)
+{
+    rij_evaluation_row row;
+    int failed;
+
+    fputs("generator\tcolumn\tn_real\tn_fake", file);
+    for (int k = 0; k < FIGURES; k++)
+        fprintf(file, "\t%s", figures[k].name);
+    fputc('\n', file);
+    for (int i = 0; i < rij_evaluation_rows(e); i++) {
+        if (rij_evaluation_row_at(e, i, &row) != RIJ_OK)
+            continue;
+        fprintf(file, "%s\t%s\t%d\t%d", row.generator, row.column, row.n_real,
+                row.n_fake);
+        for (int k = 0; k < FIGURES; k++)
+            fprintf(file, isnan(figure(&row, k)) ? "\t-" : "\t%.6f", figure(&row, k));
+        fputc('\n', file);
+    }
+    failed = ferror(file);
+    return fclose(file) != 0 || failed;
+}
+
+/* A figure in six columns; nothing to say is "-". */
+static void show_figure(double x)
+{
+    if (isnan(x))
+        printf(" %6s", "-");
+    else
+        printf(" %6.4f", x);
+}
+
+static void show_rows(const rij_evaluation *e)
+{
+    static const char *const shown[] = {"AP=", "from", "to",   "AUC",  "racc", "facc",
+                                        "EER", "TPR1", "FPR1", "TPR5", "FPR5", "ECE"};
+    rij_evaluation_row r;
+
+    printf("%-22s %-9s %5s %5s", "generator", "column", "reals", "fakes");
+    for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
+        printf(" %6s", shown[k]);
+    putchar('\n');
+    for (int i = 0; i < rij_evaluation_rows(e); i++) {
+        if (rij_evaluation_row_at(e, i, &r) != RIJ_OK)
+            return;
+        const double x[] = {r.ap,  r.ap_low, r.ap_high, r.auc,  r.racc, r.facc,
+                            r.eer, r.tpr1,   r.fpr1,    r.tpr5, r.fpr5, r.ece};
+
+        printf("%-22s %-9s %5d %5d", r.generator, r.column, r.n_real, r.n_fake);
+        for (size_t k = 0; k < sizeof x / sizeof *x; k++)
+            show_figure(x[k]);
+        putchar('\n');
+    }
+}
+
+/* A line a source, a column of numbers for each column of the evaluation. */
+static void show_sources(const rij_evaluation *e)
+{
+    const int n = rij_evaluation_sources(e);
+    rij_evaluation_source s;
+    int columns = 0;
+
+    for (const char *first = NULL; columns < n; columns++) {
+        if (rij_evaluation_source_at(e, columns, &s) != RIJ_OK)
+            return;
+        if (first && strcmp(first, s.source) != 0)
+            break;
+        first = s.source;
+    }
+    printf("\nreals called generated\n%-36s %5s", "source", "reals");
+    for (int i = 0; i < columns && rij_evaluation_source_at(e, i, &s) == RIJ_OK; i++)
+        printf(" %9s", s.column);
+    for (int i = 0; i < n && rij_evaluation_source_at(e, i, &s) == RIJ_OK; i++) {
+        if (i % columns == 0)
+            printf("\n%-36s %5d", s.source[0] ? s.source : "-", s.n);
+        printf(" %9.4f", s.alarms);
+    }
+    putchar('\n');
+}
+
+/* ----------------------------------------------------------------------------------- */
+
+static int evaluate(const job *j, const rij_model *model)
+{
+    const double start_s = seconds_now();
+    FILE *tsv = j->tsv ? fopen(j->tsv, "w") : NULL; // before minutes are spent
+    rij_evaluation *e = NULL;
+    rij_status status;
+    int failed = 0;
+
+    if (j->tsv && !tsv)
+        return complain("the TSV cannot be written");
+    status = rij_evaluate(model, j->data, &j->o, &e);
+    bar_end(j->o.user);
+    if (status != RIJ_OK) {
+        if (tsv) {
+            fclose(tsv);
+            remove(j->tsv);
+        }
+        return complain(rij_last_error());
+    }
+    show_rows(e);
+    show_sources(e);
+    printf("\n%d images could not be used; %.0f s\n", rij_evaluation_unusable(e),
+           seconds_now() - start_s);
+    if (tsv && write_tsv(e, tsv) != 0)
+        failed = complain("the TSV could not be written");
+    rij_evaluation_free(e);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    bar b = BAR_INIT;
+    job j = {.o = RIJ_EVALUATE_OPTIONS_INIT, .open = RIJ_OPEN_OPTIONS_INIT};
+    rij_model *model = NULL;
+    int failed;
+
+    if (read_options(argc, argv, &j) != 0)
+        return 2;
+    j.o.progress = j.quiet ? NULL : show_progress;
+    j.o.user = &b;
+    if (rij_model_open(j.model, &j.open, &model) != RIJ_OK)
+        return complain(rij_last_error());
+    failed = evaluate(&j, model);
+    rij_model_free(model);
+    return failed;
+}
