@@ -55,7 +55,7 @@ OBJ := $(SRC:%.c=$(B)/%.o)
 A   := $(B)/librealjudge.a
 SO  := $(B)/librealjudge.so.$(VERSION)
 EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
-FORMATTED := $(sort $(wildcard lib/*/*.[ch] lib/cpu/body/*.c include/*.h examples/*.c test/*.[ch] bench/*.[ch]))
+FORMATTED = $(shell find lib include cuda examples test bench -name '*.[ch]' -o -name '*.cu' -o -name '*.cc')
 TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
 BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input forge)
 BENCHOBJ := $(addprefix $(B)/bench/,bench.o bench_net.o bench_peak.o bench_files.o)

@@ -240,8 +240,8 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS)
 /* Launch it. */
 #define LAUNCH(kernel)                                                                   \
     do {                                                                                 \
-        RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel),              \
-                               MOST_SHARED));                                            \
+        RJ_TRY(                                                                          \
+            rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), MOST_SHARED));  \
         return RJ_LAUNCH_ROWS(dev, kernel, blocks, THREADS, bytes, own, f, span);        \
     } while (0)
 

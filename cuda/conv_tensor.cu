@@ -63,9 +63,8 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
         const auto kernel = conv_tensor<type, rows, columns, m, n, stages, blocks>;      \
         const size_t bytes = (size_t)(stages) * ((rows) + (columns)) * RJ_ROW;           \
         RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), bytes));     \
-        RJ_LAUNCH_PHASES(                                                                \
-            dev, (conv_tensor<type, rows, columns, m, n, stages, blocks>), job, rows,    \
-            columns, (m) * (n)*32, bytes);                                               \
+        RJ_LAUNCH_PHASES(dev, (conv_tensor<type, rows, columns, m, n, stages, blocks>),  \
+                         job, rows, columns, (m) * (n)*32, bytes);                       \
     } while (0)
 #define LAUNCH(...)                                                                      \
     do {                                                                                 \

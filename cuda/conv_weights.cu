@@ -133,8 +133,8 @@ static double clocks(const rj_weights *g, const rj_weights_tile *t, int size, bo
     const double unit = t->bm * t->bn / (tensor ? size == 2 ? 1024. : 512. : 64.);
     const double own = ((t->wm + t->wn) * warps + t->bm + t->bn / t->taps) * size / 128.;
     const double high = (double)g->kp / rj_blocks((size_t)g->kp, (size_t)t->bm);
-    const double wide = (double)g->columns / t->taps /
-                        rj_blocks((size_t)g->columns, (size_t)t->bn);
+    const double wide =
+        (double)g->columns / t->taps / rj_blocks((size_t)g->columns, (size_t)t->bn);
     const double common = (high + wide) * size / 24;
     const double most = unit > own ? unit : own;
 
