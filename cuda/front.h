@@ -44,6 +44,30 @@ RJ_DEVICE float rj_median_of_rows(const float low[3], const float middle[3],
                       fminf(fminf(high[0], high[1]), high[2]));
 }
 
+/* The median of nine numbers in reading order; the centre where five or more are none. */
+RJ_DEVICE float rj_median_of_nine(const float v[9])
+{
+    float low[3], middle[3], high[3];
+
+#pragma unroll
+    for (int i = 0; i < 3; i++)
+        rj_sort3(v[3 * i], v[3 * i + 1], v[3 * i + 2], &low[i], &middle[i], &high[i]);
+    const float median = rj_median_of_rows(low, middle, high);
+    if (median != rj_infinity())
+        return median;
+    int none = 0;
+#pragma unroll
+    for (int i = 0; i < 9; i++)
+        none += v[i] != v[i];
+    return none >= 5 ? v[4] : median;
+}
+
+/* Half the sum of a cell of 2x2. */
+RJ_DEVICE float rj_half_sum(float a, float b, float c, float d)
+{
+    return 0.5f * ((a + b) + (c + d));
+}
+
 /* Stored pictures, by pieces; the picture begins at x. */
 template <class T> struct rj_stored {
     enum { MANY = rj_wide<T>::CELLS, PLANAR = 0 };

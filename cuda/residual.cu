@@ -1,16 +1,17 @@
 /* residual.cu: the fixed front-ends, forward; op/residual.c has the formulas.
  *
  * x is planes of numbers, images as the host has them, or a stored picture. But for haar
- * a thread has the same place of 4 rows below one another: of planes all channels of a
- * pixel, of storage one piece of 16 bytes. Going down, it keeps of the last two rows what
- * the 3x3 window needs: the three numbers of a row in order (median), or their sum
- * (laplace), so each row is sorted once, and rows are read from memory once: neighbours
- * meet in the cache. For haar a thread has one piece of the output, or a block takes
- * planes through shared memory (8.5 KB). Memory is the bound. */
+ * and octaves a thread has the same place of 4 rows below one another: of planes all
+ * channels of a pixel, of storage one piece of 16 bytes. Going down, it keeps of the last
+ * two rows what the 3x3 window needs: the three numbers of a row in order (median), or
+ * their sum (laplace), so each row is sorted once, and rows are read from memory once:
+ * neighbours meet in the cache. For haar a thread has one piece of the output, for
+ * octaves one channel of a cell of 2x2; of planes a block takes the cells of either
+ * through shared memory (8.5 KB). Memory is the bound. */
 #include "front.h"
 
 enum { STRIP = 4 };
-enum { THREADS = 256, OUTPUTS = 128, MOST = 16 }; /* of haar on planes */
+enum { THREADS = 256, OUTPUTS = 128, MOST = 16 }; /* of cells on planes */
 
 typedef void kernel_type(rj_residual d, struct rj_rows rows, const float *x, float *y);
 
@@ -220,14 +221,76 @@ static __global__ void __launch_bounds__(256)
         y, ((size_t)rj_row(rows) * (size_t)rows.things + (size_t)thing) * CELLS, out);
 }
 
+/* The five numbers of cell (p, q) of channel c. */
+template <class X>
+RJ_DEVICE void octaves_of(const float *x, const rj_residual &d, int p, int q, int c,
+                          float out[5])
+{
+    float near[16], v[9];
+
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        near[i] = X::one(x, d, rj_reflected(2 * p - 1 + i / 4, d.h),
+                         rj_reflected(2 * q - 1 + i % 4, d.w), c);
+#pragma unroll
+    for (int b = 0; b < 4; b++) {
+#pragma unroll
+        for (int i = 0; i < 9; i++)
+            v[i] = near[(b / 2 + i / 3) * 4 + b % 2 + i % 3];
+        out[b] = v[4] - rj_median_of_nine(v);
+    }
+#pragma unroll
+    for (int i = 0; i < 9; i++) {
+        const int h = 2 * rj_reflected(p + i / 3 - 1, d.p);
+        const int w = 2 * rj_reflected(q + i % 3 - 1, d.q);
+        v[i] = rj_half_sum(X::one(x, d, h, w, c), X::one(x, d, h, w + 1, c),
+                           X::one(x, d, h + 1, w, c), X::one(x, d, h + 1, w + 1, c));
+    }
+    out[4] = v[4] - rj_median_of_nine(v);
+}
+
+/* Things of a row are channels of x; that of the first one also clears the lanes past
+ * the last of y. */
+template <class T>
+static __global__ void __launch_bounds__(256)
+    octaves(rj_residual d, struct rj_rows rows, const float *x, float *y)
+{
+    typedef struct rj_stored<T> X;
+    const int thing = rj_thing(rows), q = thing / d.c, c = thing % d.c;
+    const size_t n = rj_row(rows) / (unsigned)d.p, row = rj_row(rows);
+    const size_t at = (row * (size_t)d.q + (size_t)q) * (size_t)rj_channels(d.k);
+    float out[5];
+
+    if (thing >= rows.things)
+        return;
+    x += n * picture_size<X>(d) * sizeof(T) / sizeof *x;
+    octaves_of<X>(x, d, (int)(row % (unsigned)d.p), q, c, out);
+#pragma unroll
+    for (int b = 0; b < 5; b++)
+        rj_cell<T>::set(y, at + (size_t)(b * d.c + c), out[b]);
+    for (int k = d.k; c == 0 && k < rj_channels(d.k); k++)
+        rj_cell<T>::set(y, at + (size_t)k, 0);
+}
+
+/* The three numbers of cell (p, q) of plane c. */
+RJ_DEVICE void haar_of(const float *x, const rj_residual &d, int p, int q, int c,
+                       float out[3])
+{
+    x += ((size_t)c * (size_t)d.h + 2 * (size_t)p) * (size_t)d.w + 2 * (size_t)q;
+    const float v[4] = {x[0], x[1], x[d.w], x[d.w + 1]};
+#pragma unroll
+    for (int b = 0; b < 3; b++)
+        out[b] = band_of(b, v[0], v[1], v[2], v[3]);
+}
+
 /* Of planes: bands of 128 outputs, at most 16 of each, pass through shared memory. Rows
  * of things are pictures, all their outputs one row; a block has THREADS of them. */
-template <class T>
+template <class T, enum rj_front KIND>
 static __global__ void __launch_bounds__(THREADS)
-    haar_planes(rj_residual d, struct rj_rows rows, const float *x, float *y)
+    cells_of_planes(rj_residual d, struct rj_rows rows, const float *x, float *y)
 {
     RJ_SHARED(float, tile, [OUTPUTS][MOST + 1]);
-    enum { CELLS = rj_wide<T>::CELLS };
+    enum { CELLS = rj_wide<T>::CELLS, BANDS = KIND == RJ_FRONT_HAAR ? 3 : 5 };
     const int pieces = rj_channels(d.k) / CELLS;
     const int first = (int)(blockIdx.x % rows.parts) * OUTPUTS;
     const int end = min(OUTPUTS, rows.things - first);
@@ -236,14 +299,17 @@ static __global__ void __launch_bounds__(THREADS)
     x += n * picture_size<rj_planes<5>>(d);
     for (int i = (int)threadIdx.x; i < OUTPUTS * d.c; i += THREADS) {
         const int c = i / OUTPUTS, at = i % OUTPUTS;
-        const int h = (first + at) / d.q * 2, w = (first + at) % d.q * 2;
+        const int p = (first + at) / d.q, q = (first + at) % d.q;
+        float out[BANDS];
         if (at >= end)
             continue;
-        const float *p = x + ((size_t)c * (size_t)d.h + (size_t)h) * (size_t)d.w + w;
-        const float v[4] = {p[0], p[1], p[d.w], p[d.w + 1]};
+        if constexpr (KIND == RJ_FRONT_HAAR)
+            haar_of(x, d, p, q, c, out);
+        else
+            octaves_of<rj_planes<3>>(x, d, p, q, c, out);
 #pragma unroll
-        for (int b = 0; b < 3; b++)
-            tile[at][b * d.c + c] = band_of(b, v[0], v[1], v[2], v[3]);
+        for (int b = 0; b < BANDS; b++)
+            tile[at][b * d.c + c] = out[b];
     }
     for (int i = (int)threadIdx.x; i < OUTPUTS * (MOST - d.k); i += THREADS)
         tile[i % OUTPUTS][d.k + i / OUTPUTS] = 0;
@@ -273,9 +339,14 @@ template <class T, class X> static kernel_type *kernel_of(enum rj_front kind)
         return corner<T, X, RJ_FRONT_NPR>;
     case RJ_FRONT_HAAR:
         if constexpr (X::PLANAR)
-            return haar_planes<T>;
+            return cells_of_planes<T, RJ_FRONT_HAAR>;
         else
             return haar<T>;
+    case RJ_FRONT_OCTAVES:
+        if constexpr (X::PLANAR)
+            return cells_of_planes<T, RJ_FRONT_OCTAVES>;
+        else
+            return octaves<T>;
     default:
         return corner<T, X, RJ_FRONT_RAW>;
     }
@@ -294,14 +365,16 @@ template <class T> static kernel_type *kernel_of_cells(const rj_residual *d)
 static struct rj_rows rows_of(const rj_device *dev, const rj_residual *d, unsigned *lines)
 {
     const unsigned n = (unsigned)d->n, strips = rj_blocks((size_t)d->h, STRIP);
+    const bool cells = d->kind == RJ_FRONT_HAAR || d->kind == RJ_FRONT_OCTAVES;
 
-    if (d->kind == RJ_FRONT_HAAR && d->planar) {
+    if (cells && d->planar) {
         *lines = n;
         return {d->p * d->q, rj_blocks((size_t)(d->p * d->q), OUTPUTS), THREADS};
     }
-    if (d->kind == RJ_FRONT_HAAR) {
+    if (cells) {
         *lines = n * (unsigned)d->p;
-        return rj_rows_of_pieces(dev, d->q, d->k);
+        return d->kind == RJ_FRONT_HAAR ? rj_rows_of_pieces(dev, d->q, d->k)
+                                        : rj_rows_of(d->q * d->c);
     }
     *lines = n * strips;
     return d->planar ? rj_rows_of(d->w) : rj_rows_of_pieces(dev, d->w, d->c);

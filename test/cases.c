@@ -17,7 +17,7 @@ const int cases_count = RJ_COUNT(cases);
 
 bool wants(const one *c, int i)
 {
-    return strchr("gfkz", c->inputs[i]) != NULL;
+    return strchr("gfkqz", c->inputs[i]) != NULL;
 }
 
 bool convolves(const one *c)
@@ -58,6 +58,27 @@ static void ladder(rj_real *x, size_t n, int which)
     rj_free(order);
 }
 
+/* The same, and the sums of cells of 2x2 pixels are a ladder as well: each has a number
+ * of each quarter of the ladder, as far up in one as in the others. */
+static void ladder_of_cells(rj_real *x, const rj_shape *shape, int which)
+{
+    rj_random r = rj_random_start(8, RJ_STREAM_TEST, (uint64_t)which);
+    const int w = shape->dim[3], n = (int)rj_count(shape), cells = n / 4;
+    int *order = rj_alloc((size_t)cells, sizeof *order), quarter[4] = {0, 1, 2, 3};
+
+    for (int i = 0; i < cells; i++)
+        order[i] = i;
+    rj_random_shuffle(&r, order, cells);
+    for (int i = 0; i < cells; i++) {
+        rj_real *corner = x + i / (w / 2) * 2 * w + i % (w / 2) * 2;
+        rj_random_shuffle(&r, quarter, 4);
+        for (int k = 0; k < 4; k++)
+            corner[k / 2 * w + k % 2] =
+                (rj_real)((2.0 * (quarter[k] * cells + order[i]) + 1.25) / n - 1);
+    }
+    rj_free(order);
+}
+
 /* Rows: images in pairs (i, i + half), then two traces where there is room. */
 static rj_real constant(char kind, int i, int n)
 {
@@ -83,6 +104,8 @@ static rj_real *draw(const one *c, int i)
 
     if (c->inputs[i] == 'k')
         ladder(x, n, i);
+    if (c->inputs[i] == 'q')
+        ladder_of_cells(x, &c->in[i], i);
     if (c->inputs[i] == 'f')
         for (size_t j = 0; j < n; j++)
             x[j] += x[j] < 0 ? -8 : 8;

@@ -118,7 +118,8 @@ static double *offs_of(run *r, int i, size_t n, const rj_real *a, const rj_real 
     if (c->op == &rj_op_deconv2d && (i == 0 || (i < 0 && r->in[2]))) // a bias is below 1
         for (size_t k = 0; k < n; k++)
             off[k] = u * (fabs((double)a[k]) + 1);
-    if (c->op == &rj_op_residual && i == 0 && front->kind != RJ_FRONT_HAAR)
+    if (c->op == &rj_op_residual && i == 0 && front->kind != RJ_FRONT_HAAR &&
+        front->kind != RJ_FRONT_OCTAVES) // those store a sum once
         front_off(r, dy, off);
     if (c->op == &rj_op_resize2d && i == 0)
         resize_off(r, dy, off);

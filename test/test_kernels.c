@@ -125,14 +125,19 @@ static void check_by_hand(const one *c, const rj_real *x, const rj_real *y,
     }
 }
 
+/* A front-end of one picture. */
+#define FRONT(name, kind, ...)                                                           \
+    {                                                                                    \
+        &rj_op_residual, name, "g", PAR(rj_residual_par, kind),                          \
+        {                                                                                \
+            PIC(__VA_ARGS__)                                                             \
+        }                                                                                \
+    }
+
 START_TEST(haar_bands_stand_in_order_and_keep_what_they_should)
 {
     // two channels, one cell each: lh of both, hl of both, hh of both
-    const one c = {&rj_op_residual,
-                   "bands",
-                   "g",
-                   PAR(rj_residual_par, RJ_FRONT_HAAR),
-                   {PIC(1, 2, 2, 2)}};
+    const one c = FRONT("bands", RJ_FRONT_HAAR, 1, 2, 2, 2);
     static const rj_real x[] = {1, 2, 3, 5, 0, 4, 0, 0};
     static const rj_real y[] = {-2.5, 2, -1.5, -2, 0.5, -2};
     static const rj_real dy[] = {1, 0, 2, 0, 4, 0}; // lh, hl, hh of the first channel
@@ -142,13 +147,25 @@ START_TEST(haar_bands_stand_in_order_and_keep_what_they_should)
 }
 END_TEST
 
+START_TEST(octaves_are_medians_of_pixels_then_of_half_sums)
+{
+    // two channels of two cells; a channel's corners of both cells, then its half sums,
+    // 9.5 and 9.5 (each other's median, both the first of equals), 10 and 6
+    const one c = FRONT("octaves", RJ_FRONT_OCTAVES, 1, 2, 2, 4);
+    static const rj_real x[] = {3, 7, 1, 8, 9, 0, 4, 6, 2, 2, 10, 5, 12, 4, 0, -3};
+    static const rj_real y[] = {0,  -3, -2, 8, 3, 4,  -2, 5, 2, -2,
+                                10, -4, -3, 2, 2, -8, 0,  0, 4, -4};
+    static const rj_real dy[] = {1, -2, 3, 0, 2,  1, -1, 4,  5,  -3,
+                                 2, 2,  1, 6, -4, 1, 8,  -2, -6, 4};
+    static const rj_real dx[] = {4, 2, -7, -4, 10, 6, -15, 4, 2, -8, 5, 8, -3, -13, 3, 6};
+
+    check_by_hand(&c, x, y, dy, dx);
+}
+END_TEST
+
 START_TEST(npr_takes_the_corner_of_each_cell_and_of_what_is_left_over)
 {
-    const one c = {&rj_op_residual,
-                   "corner",
-                   "g",
-                   PAR(rj_residual_par, RJ_FRONT_NPR),
-                   {PIC(1, 1, 3, 3)}};
+    const one c = FRONT("corner", RJ_FRONT_NPR, 1, 1, 3, 3);
     static const rj_real x[] = {1, 3, 7, 4, 9, 5, 2, 8, 6};
     static const rj_real y[] = {0, 2, 0, 3, 8, -2, 0, 6, 0};
     static const rj_real dy[] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -161,11 +178,7 @@ END_TEST
 START_TEST(among_equal_pixels_the_first_is_the_median)
 {
     // nine equal numbers: every window's median is its first place in reading order
-    const one c = {&rj_op_residual,
-                   "ties",
-                   "g",
-                   PAR(rj_residual_par, RJ_FRONT_MEDIAN),
-                   {PIC(1, 1, 3, 3)}};
+    const one c = FRONT("ties", RJ_FRONT_MEDIAN, 1, 1, 3, 3);
     static const rj_real x[] = {5, 5, 5, 5, 5, 5, 5, 5, 5};
     static const rj_real y[9] = {0};
     static const rj_real dy[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
@@ -180,11 +193,7 @@ END_TEST
 START_TEST(laplace_reflects_without_repeating_the_edge)
 {
     // a row: windows are three equal rows, columns 1 0 1, 0 1 2, 1 2 1
-    const one c = {&rj_op_residual,
-                   "row",
-                   "g",
-                   PAR(rj_residual_par, RJ_FRONT_LAPLACE),
-                   {PIC(1, 1, 1, 3)}};
+    const one c = FRONT("row", RJ_FRONT_LAPLACE, 1, 1, 1, 3);
     static const rj_real x[] = {3, 6, 0};
     static const rj_real y[] = {-2, 3, -4};
     static const rj_real dy[] = {3, 6, 9};
@@ -473,6 +482,7 @@ END_TEST
 
 SUITE(kernels, 60, ops_and_gradients_are_those_of_pytorch,
       haar_bands_stand_in_order_and_keep_what_they_should,
+      octaves_are_medians_of_pixels_then_of_half_sums,
       npr_takes_the_corner_of_each_cell_and_of_what_is_left_over,
       among_equal_pixels_the_first_is_the_median,
       laplace_reflects_without_repeating_the_edge,

@@ -35,9 +35,9 @@ static void check_input(run *r, int i, const char *device)
 {
     const size_t n = rj_count(&r->in[i]->shape), m = rj_count(&r->out->shape);
     // kinked inputs lie 2/n apart; half of that is the most a number may move
-    const double h = is_double                ? 1e-6
-                     : r->c->inputs[i] == 'k' ? fmin(0.4 / (double)n, 0.05)
-                                              : 1e-2;
+    const double h = is_double                       ? 1e-6
+                     : strchr("kq", r->c->inputs[i]) ? fmin(0.4 / (double)n, 0.05)
+                                                     : 1e-2;
     rj_real *x = values_of(r, r->in[i]), *d = noise(n, 100 + i), *v = weights(m), *g;
     double slope, by_hand = 0, scale = 0;
 

@@ -63,7 +63,8 @@ enum rj_front {
     RJ_FRONT_MEDIAN,
     RJ_FRONT_NPR,
     RJ_FRONT_HAAR,
-    RJ_FRONT_LAPLACE
+    RJ_FRONT_LAPLACE,
+    RJ_FRONT_OCTAVES
 };
 typedef struct rj_residual {
     int n, c, h, w, k, p, q; /* k channels of p x q out */

@@ -4,17 +4,23 @@
 
 enum { FRONT_ROWS = 16, FRONT_ROOM = BLOCK + 2 };
 
-/* Row h of a plane in the middle of a line that has one more pixel at either end,
+/* The ends of a line of n numbers, which begin at line[1]: one more at either end,
  * reflected, and zeros as far as vectors reach. */
+static void end_line(int n, rj_real *line)
+{
+    line[0] = line[1 + reflected(-1, n)];
+    line[n + 1] = line[1 + reflected(n, n)];
+    for (int i = 2; i < FRONT_ROOM; i++)
+        line[n + i] = 0;
+}
+
+/* Row h of a plane as such a line. */
 static void take_line(const rj_residual *d, const rj_real *plane, int h, rj_real *line)
 {
     const rj_real *from = plane + (ptrdiff_t)reflected(h, d->h) * d->w;
 
-    line[0] = from[reflected(-1, d->w)];
     memcpy(line + 1, from, (size_t)d->w * sizeof *line);
-    line[d->w + 1] = from[reflected(d->w, d->w)];
-    for (int i = 2; i < FRONT_ROOM; i++)
-        line[d->w + i] = 0;
+    end_line(d->w, line);
 }
 
 /* The lines that row h of the output needs; for npr the second holds the top-left pixels
@@ -35,6 +41,13 @@ static void take_lines(const rj_residual *d, const rj_real *plane, int h, rj_rea
         corner[w] = corner[w - 1];
 }
 
+/* The windows of LANES pixels, `at` and to the right of it in the line above theirs. */
+ALWAYS void near_in_lines(const rj_real *at, ptrdiff_t next, vec near[9])
+{
+    EACH (k, 9)
+        near[k] = load(at + k / 3 * next + k % 3);
+}
+
 /* 16 outputs of a row from pixel w on. */
 ALWAYS void front_of_lines(enum rj_front kind, const rj_real *line, ptrdiff_t next, int w,
                            rj_real *out)
@@ -46,8 +59,7 @@ ALWAYS void front_of_lines(enum rj_front kind, const rj_real *line, ptrdiff_t ne
             store(out + i, load(at + 1) - load(at + next + 1));
             continue;
         }
-        EACH (k, 9)
-            near[k] = load(at + k / 3 * next + k % 3);
+        near_in_lines(at, next, near);
         store(out + i,
               near[4] - (kind == RJ_FRONT_MEDIAN ? median_of_9(near) : mean_of_9(near)));
     }
@@ -68,12 +80,13 @@ static void haar_of_plane(const rj_residual *d, const rj_real *plane, int p, int
     }
 }
 
-/* Rows of 16 pixels, one for each channel, as cells of n pixels. */
-static void turn_into_cells(const rj_real *rows, int n, cell *to)
+/* Rows of 16 pixels, one for each of 16 channels and `step` apart, as cells of n pixels.
+ */
+static void turn_into_cells(const rj_real *rows, ptrdiff_t step, int n, cell *to)
 {
     rj_real pixel[BLOCK * BLOCK];
 
-    turn(rows, BLOCK, pixel);
+    turn(rows, step, pixel);
     for (int i = 0; i < n * BLOCK; i += LANES)
         store_cells(to + i, load(pixel + i));
 }
@@ -99,7 +112,7 @@ static rij_status front_planar_piece(void *job, int index, int worker)
                 else
                     front_of_lines(d->kind, line + 3 * c * next, next, q,
                                    rows + c * BLOCK);
-            turn_into_cells(rows, RJ_MIN(BLOCK, d->q - q), y);
+            turn_into_cells(rows, BLOCK, RJ_MIN(BLOCK, d->q - q), y);
         }
     }
     return RIJ_OK;
@@ -113,28 +126,4 @@ static rij_status residual_planar(struct front *j)
     RJ_TRY(rj_device_scratch(j->dev, lines * sizeof(rj_real)));
     return rj_parallel_for(j->dev->pool, d->n * runs(d->p, FRONT_ROWS),
                            front_planar_piece, j);
-}
-
-static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *x,
-                           rj_real *y)
-{
-    struct front j = {
-        .dev = dev, .d = *d, .host = x, .x = (const cell *)x, .y = (cell *)y};
-
-    if (d->planar)
-        return residual_planar(&j);
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_piece, &j);
-}
-
-static rij_status residual_grad(rj_device *dev, const rj_residual *d, const rj_real *x,
-                                const rj_real *dy, rj_real *dx)
-{
-    struct front j = {
-        .d = *d, .x = (const cell *)x, .dy = (const cell *)dy, .y = (cell *)dx};
-
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_grad_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_grad_piece, &j);
 }
