@@ -32,7 +32,7 @@ static void usage(const char *what, FILE *to)
     fprintf(to,
             "%s\n"
             "  --net NAME        small, resnet18, resnet50\n"
-            "  --front NAME      raw, median, npr, haar\n"
+            "  --front NAME      raw, median, npr, haar, octaves\n"
             "  --crop N          side of a picture\n"
             "  --batch N         pictures at a time\n"
             "  --steps N         how often it is timed\n"

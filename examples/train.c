@@ -32,7 +32,7 @@ static const field fields[] = {
     FIELD("threads", INT, threads, "0: one per processor"),
     FIELD("precision", TEXT, precision, "fp32, bf16 or tf32"),
     FIELD("encoder", TEXT, encoder, "patch, small, resnet18 or resnet50"),
-    FIELD("front", TEXT, front, "raw, median, npr or haar"),
+    FIELD("front", TEXT, front, "raw, median, npr, haar or octaves"),
     FIELD("crop", INT, crop, "side of the native crop in pixels"),
     FIELD("embedding", INT, embedding, "width of z"),
     FIELD("steps1", INT, steps1, "steps of stage 1; -1: none"),

@@ -282,7 +282,7 @@ typedef struct rij_train_options {
     /* network */
     const char *encoder; /* "small" (default, about 1 M parameters), "patch" (0.2 M, which
                             sees little of a picture at once), "resnet18", "resnet50" */
-    const char *front;   /* "raw", "median", "npr", "haar" (default) */
+    const char *front;   /* "raw", "median", "npr", "haar" (default), "octaves" */
     int embedding;       /* width d of z_hom, z_het and z, 8..1024 (128) */
     /* stage 1: natural traces, real images only */
     int batch1;          /* images a step, two views each, 4..4096 (32) */

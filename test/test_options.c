@@ -201,7 +201,7 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     REFUSED(encoder, "vit");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, patch, resnet18, resnet50"));
     REFUSED(front, "sobel");
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "haar, raw, median, npr"));
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "haar, octaves, raw, median, npr"));
     REFUSED(optimiser, "adam");
     REFUSED(contrast, "");
     REFUSED(decide, "Classifier");

@@ -162,10 +162,10 @@ static void check_net(const char *device, const char *encoder, const char *front
 START_TEST(every_encoder_made_ready_gives_what_it_gave)
 {
     static const char *const encoders[] = {"small", "resnet18", "resnet50"};
-    static const char *const fronts[] = {"raw", "median", "npr", "haar"};
+    static const char *const fronts[] = {"raw", "median", "npr", "octaves", "haar"};
 
     for (int i = 0; i < RJ_COUNT(encoders); i++)
-        for (int j = 0; j < RJ_COUNT(fronts); j += i == 2 ? 3 : 1) // the large one twice
+        for (int j = 0; j < RJ_COUNT(fronts); j += i == 2 ? 4 : 1) // the large one twice
             check_net("cpu", encoders[i], fronts[j], RJ_AUTO);
     check_net("cpu", "small", "haar", RJ_DIRECT);
     check_net("cpu", "small", "haar", RJ_WINOGRAD);

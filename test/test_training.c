@@ -216,16 +216,16 @@ END_TEST
 START_TEST(every_option_that_results_are_compared_by_trains)
 {
     static const char *const contrast[] = {"extended", "soft", "none"};
-    static const char *const front[] = {"raw", "median", "npr", "haar"};
+    static const char *const front[] = {"raw", "median", "npr", "haar", "octaves"};
     const place p = place_new(8, 4);
 
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 15; i++) {
         rij_train_options o = brief();
         rij_model *m;
 
         o.contrast = contrast[i % 3];
-        o.front = front[i % 4];
-        o.steps1 = i % 5 == 4 ? -1 : 2;
+        o.front = front[i % 5];
+        o.steps1 = i % 7 == 4 ? -1 : 2;
         o.broken = i % 2 ? -1 : 0;
         o.lambda = i == 3 ? -1 : 0;
         o.traces = i == 7 ? -1 : 1 + i % 2;

@@ -92,7 +92,7 @@ static const choice choices[] = {
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
     CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
     CHOICE(encoder, RIJ_E_ARGUMENT, "small", "patch", "resnet18", "resnet50"),
-    CHOICE(front, RIJ_E_ARGUMENT, "haar", "raw", "median", "npr"),
+    CHOICE(front, RIJ_E_ARGUMENT, "haar", "octaves", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),
     CHOICE(decide, RIJ_E_ARGUMENT, "classifier", "proximity", "fused"),

@@ -12,27 +12,30 @@
  *     resnet18   basic      11,176,512                                      512
  *     resnet50   bottleneck 23,508,032                                     2048
  *
- * `small` takes 68.6 million multiply-adds for a crop of 96 pixels behind haar, and 66.7
- * million behind the others:
+ * Behind octaves, 15 channels, patch has 199,312 of them and small 982,032.
  *
- *     stem    9 ->  16  48x48    2,985,984   (3 -> 16, stride 2: 995,328)
+ * `small` takes 68.6 million multiply-adds for a crop of 96 pixels behind haar, 70.6
+ * million behind octaves, and 66.7 million behind the others:
+ *
+ *     stem    9 ->  16  48x48    2,985,984   (15 -> 16: 4,976,640; 3 -> 16, stride 2:
+ *                                            995,328)
  *     layer1 16 ->  16  48x48   10,616,832
  *     layer2 16 ->  32  24x24    8,257,536
  *     layer3 32 ->  96  12x12   16,367,616
  *     layer4 96 -> 160   6x6    30,412,800   (two blocks)
  *
  * `patch` goes down to a quarter of the picture's sides and no further, so that what it
- * says of a place depends on 42 x 42 pixels around it (behind haar), too few to know what
- * is pictured:
+ * says of a place depends on 42 x 42 pixels around it (behind haar; 46 x 46 behind
+ * octaves), too few to know what is pictured:
  *
  *     stem    9 ->  16  48x48    2,985,984
  *     layer1 16 ->  16  48x48   10,616,832
  *     layer2 16 ->  64  24x24   27,131,904
  *     layer3 64 ->  96  24x24   83,165,184
  *
- * Widths are multiples of 16, the channel block of the cpu device. Haar halves the
- * resolution, so behind it the stem keeps stride 1 (that of resnet18 and resnet50 too);
- * behind raw, median and npr the stem halves it, and the trunk costs the same. */
+ * Widths are multiples of 16, the channel block of the cpu device. Haar and octaves halve
+ * the resolution, so behind them the stem keeps stride 1 (that of resnet18 and resnet50
+ * too); behind raw, median and npr the stem halves it, and the trunk costs the same. */
 #include "net/net.h"
 #include <stdio.h>
 #include <string.h>
@@ -60,10 +63,9 @@ static const struct front {
     int channels;
     bool halved;
 } fronts[] = {
-    {"raw", RJ_FRONT_RAW, 3, false},
-    {"median", RJ_FRONT_MEDIAN, 3, false},
-    {"npr", RJ_FRONT_NPR, 3, false},
-    {"haar", RJ_FRONT_HAAR, 9, true},
+    {"raw", RJ_FRONT_RAW, 3, false},         {"median", RJ_FRONT_MEDIAN, 3, false},
+    {"npr", RJ_FRONT_NPR, 3, false},         {"haar", RJ_FRONT_HAAR, 9, true},
+    {"octaves", RJ_FRONT_OCTAVES, 15, true},
 };
 
 static rij_status find(const rj_net_config *config, const plan **p,
@@ -81,7 +83,7 @@ static rij_status find(const rj_net_config *config, const plan **p,
                "there is no encoder '%s': it is patch, small, resnet18 or resnet50",
                config->encoder);
     RJ_REQUIRE(*f, RIJ_E_ARGUMENT,
-               "there is no front-end '%s': it is raw, median, npr or haar",
+               "there is no front-end '%s': it is raw, median, npr, haar or octaves",
                config->front);
     return RIJ_OK;
 }

@@ -98,7 +98,7 @@ typedef struct rj_res_block {
 
 typedef struct rj_net_config {
     char encoder[16]; /* "patch", "small", "resnet18", "resnet50" */
-    char front[16];   /* "raw", "median", "npr", "haar" */
+    char front[16];   /* "raw", "median", "npr", "haar", "octaves" */
     int embedding;    /* d */
 } rj_net_config;
 
