@@ -150,7 +150,7 @@ RJ_DEVICE void rj_open_span(rj_spans<T> &s, const rj_conv_job &job, const rj_pha
 {
     constexpr int CELLS = RJ_ROW / (int)sizeof(T);
     const int from = (int)threadIdx.x / RJ_CHUNKS, chunk = (int)threadIdx.x % RJ_CHUNKS;
-    const int k = k0 + rj_column_of(from);
+    const int k = k0 + rj_column_of<T>(from);
     int *const pixel =
         reinterpret_cast<int *>(memory + 2 * span * RJ_ROW + STAGES * COLUMNS * RJ_ROW);
 

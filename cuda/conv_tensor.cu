@@ -37,7 +37,7 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
         rj_halfstep<MI, NJ> half[2];
         pipe p;
         int read = 0;
-        rj_open(p, job, f, memory, m0, k0 + from / 32 * 32 + rj_column_of(from % 32),
+        rj_open(p, job, f, memory, m0, k0 + from / 32 * 32 + rj_column_of<T>(from % 32),
                 pipe::APART, step, last);
         rj_copy_wait<STAGES - 2>();
         __syncthreads();
