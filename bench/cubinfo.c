@@ -9,6 +9,8 @@ static const char usage[] =
     "the\n"
     "hottest loop; with a log of simulated launches, what bounds each launch.\n"
     "  --log FILE      launches, as the simulator of the kernels logs them\n"
+    "  --log sm_80=FILE\n"
+    "                  the same, of that architecture's kernels alone\n"
     "  --scale N       each launch N times as large as in the log\n"
     "  --assert FILE   what must hold; exit status 1 if it does not\n"
     "  --block NAME=THREADS[,BYTES]\n"
@@ -17,12 +19,12 @@ static const char usage[] =
     "  --tsv           columns separated by tabs\n"
     "  --list          instructions, as decoded\n";
 
-enum { THREADS = 256, BLOCKS_GIVEN = 64 };
+enum { THREADS = 256, BLOCKS_GIVEN = 64, LOGS_GIVEN = 8 };
 
 typedef struct options {
-    const char *log, *assertions;
-    const char *blocks[BLOCKS_GIVEN];
-    int n_blocks;
+    const char *assertions;
+    const char *logs[LOGS_GIVEN], *blocks[BLOCKS_GIVEN];
+    int n_logs, n_blocks;
     double scale;
     bool tsv, list;
     char **files;
@@ -83,7 +85,9 @@ static void parse(int argc, char **argv, options *o)
             fputs(usage, stdout);
             exit(0);
         } else if (strcmp(argv[i], "--log") == 0) {
-            o->log = value_of(argc, argv, &i);
+            if (o->n_logs == LOGS_GIVEN)
+                misused("too many logs:", argv[i]);
+            o->logs[o->n_logs++] = value_of(argc, argv, &i);
         } else if (strcmp(argv[i], "--assert") == 0) {
             o->assertions = value_of(argc, argv, &i);
         } else if (strcmp(argv[i], "--scale") == 0) {
@@ -133,7 +137,8 @@ static void add_rows(const options *o, const kernel *k, const launches *log, row
     double dynamic = 0;
 
     for (size_t i = 0; i < log->n; i++)
-        if (strcmp(log->l[i].name, k->name) == 0) {
+        if (strcmp(log->l[i].name, k->name) == 0 &&
+            (!log->l[i].arch || log->l[i].arch == k->arch)) {
             const launch *l = &log->l[i];
 
             all->r = cubinfo_grow(all->r, all->n + 1, sizeof *all->r);
@@ -185,13 +190,24 @@ static void resolve(const kernels *found, launches *log)
     }
 }
 
+/* A log, maybe of one architecture: sm_80=FILE. */
+static bool read_log(const char *given, double scale, launches *log)
+{
+    int arch = 0, at = 0;
+
+    if (sscanf(given, "sm_%d=%n", &arch, &at) < 1 || !at)
+        arch = at = 0;
+    return launch_log_read(given + at, arch, scale, log);
+}
+
 static int run(const options *o, kernels *found, launches *log, rows *all)
 {
     for (int i = 0; i < o->n_files; i++)
         if (!cubin_read(o->files[i], o->list, found))
             return CUBINFO_FAILED;
-    if (o->log && !launch_log_read(o->log, o->scale, log))
-        return CUBINFO_FAILED;
+    for (int i = 0; i < o->n_logs; i++)
+        if (!read_log(o->logs[i], o->scale, log))
+            return CUBINFO_FAILED;
     resolve(found, log);
     for (size_t i = 0; i < found->n; i++)
         add_rows(o, &found->k[i], log, all);
@@ -199,8 +215,8 @@ static int run(const options *o, kernels *found, launches *log, rows *all)
         print_tsv(all, stdout);
     else if (!o->list)
         print_tables(all, stdout);
-    if (o->assertions && assertions_check(o->assertions, all, o->log != NULL,
-                                          o->tsv ? stderr : stdout) > 0)
+    if (o->assertions &&
+        assertions_check(o->assertions, all, o->n_logs > 0, o->tsv ? stderr : stdout) > 0)
         return CUBINFO_FAILED;
     return 0;
 }

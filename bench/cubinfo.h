@@ -89,6 +89,7 @@ bool cubin_same(const char *logged, const char *name);
 /* One line: a kernel and a launch shape. Counts are totals over `launches`. */
 typedef struct launch {
     char name[KERNEL_NAME];
+    int arch; /* whose kernels made it; 0: any */
     double grid_blocks, block_threads, dyn_smem, static_smem, launches;
     double read_sectors, write_sectors, unique_read_sectors, unique_write_sectors;
     double shared_wavefronts, mma_tf32, mma_bf16, cp_async_bytes;
@@ -99,8 +100,9 @@ typedef struct launches {
     size_t n;
 } launches;
 
-/* Counts become those of one launch, times `scale`, as does the grid. */
-bool launch_log_read(const char *path, double scale, launches *all);
+/* Add a log's launches, of architecture `arch` or, if 0, any. Counts become those of one
+ * launch, times `scale`, as does the grid. */
+bool launch_log_read(const char *path, int arch, double scale, launches *all);
 
 /* ---- roofline.c ----------------------------------------------------------------------
  */

@@ -7,11 +7,12 @@
 #   make cuda-judge CUDA_SCALE=4       launches of the log, 4 times as large
 #
 # The launches that cuda-judge estimates times of are those of bench/launches.c, made by
-# the simulator, some blocks of each (CUDA_LOG).
+# the simulator, some blocks of each (CUDA_LOGS): as plans for an A100 and for an H100
+# have them, which have other multiprocessors and more of them.
 
 CUDA_DIR     ?= cuda
 CUDA_ARCHS   ?= 80 90
-CUDA_LOG     ?= build/cuda.log
+CUDA_LOGS    := build/cuda_80.log build/cuda_90.log
 CUDA_SCALE   ?= 1
 CUDA_SAMPLE  ?= 12
 # More objects for the plugin, if it takes any from outside its folder.
@@ -86,12 +87,13 @@ $(foreach a,80 90,$(eval $(call cubin_rule,$(a))))
 $(CUBINFO): $(CUBINFO_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) -lm
-run-cuda-judge: $(CUBINS) $(CUBINFO) $(CUDA_LOG)
-	$(CUBINFO) --log $(CUDA_LOG) --scale $(CUDA_SCALE) --assert bench/cuda.assert $(CUBINS)
-$(CUDA_LOG): $(B)/bench/launches $(SIM_PLUGIN_CHECK)
+run-cuda-judge: $(CUBINS) $(CUBINFO) $(CUDA_LOGS)
+	$(CUBINFO) $(foreach l,$(CUDA_LOGS),--log $(patsubst build/cuda_%.log,sm_%,$l)=$l) \
+	    --scale $(CUDA_SCALE) --assert bench/cuda.assert $(CUBINS)
+$(CUDA_LOGS): build/cuda_%.log: $(B)/bench/launches $(SIM_PLUGIN_CHECK)
 	$(call say,LOG,$@)
-	$(Q)RIJ_PLUGIN_DIR=$(<D)/../cuda-sim/check CUDASIM_LOG=$@.part CUDASIM_SAMPLE=$(CUDA_SAMPLE) \
-	    $< cuda-sim:0 && mv $@.part $@
+	$(Q)RIJ_PLUGIN_DIR=$(<D)/../cuda-sim/check CUDASIM_ARCH=$* CUDASIM_LOG=$@.part \
+	    CUDASIM_SAMPLE=$(CUDA_SAMPLE) $< cuda-sim:0 && mv $@.part $@
 $(B)/bench/launches.o: EXTRA_CFLAGS = -Ibench
 $(B)/bench/launches: $(B)/bench/launches.o $(A)
 	$(call say,LD,$@)

@@ -102,7 +102,7 @@ static void of_one_launch(launch *l, double scale)
     l->grid_blocks *= scale;
 }
 
-static bool read_lines(const char *path, FILE *f, double scale, launches *all)
+static bool read_lines(const char *path, FILE *f, int arch, double scale, launches *all)
 {
     char *line = NULL, *fields[FIELDS];
     int place[COLUMNS + 1];
@@ -118,6 +118,7 @@ static bool read_lines(const char *path, FILE *f, double scale, launches *all)
         }
         all->l = cubinfo_grow(all->l, all->n + 1, sizeof *all->l);
         fine = read_launch(fields, n, place, &all->l[all->n]);
+        all->l[all->n].arch = arch;
         if (fine)
             of_one_launch(&all->l[all->n++], scale);
         else
@@ -129,7 +130,7 @@ static bool read_lines(const char *path, FILE *f, double scale, launches *all)
     return fine && at > 0;
 }
 
-bool launch_log_read(const char *path, double scale, launches *all)
+bool launch_log_read(const char *path, int arch, double scale, launches *all)
 {
     FILE *f = fopen(path, "r");
     bool fine;
@@ -138,7 +139,7 @@ bool launch_log_read(const char *path, double scale, launches *all)
         fprintf(stderr, "cubinfo: %s: %s\n", path, strerror(errno));
         return false;
     }
-    fine = read_lines(path, f, scale, all);
+    fine = read_lines(path, f, arch, scale, all);
     fclose(f);
     return fine;
 }

@@ -31,6 +31,11 @@ int rj_multiprocessors(const rj_device *dev)
     return rj_gpu_of(dev)->multiprocessors;
 }
 
+size_t rj_most_shared(const rj_device *dev)
+{
+    return (size_t)rj_gpu_of(dev)->most_shared;
+}
+
 rij_status rj_workspace(rj_device *dev, size_t bytes, void **memory)
 {
     rj_gpu *gpu = rj_gpu_of(dev);
@@ -87,6 +92,11 @@ static rij_status open_device(rj_device *dev, int index)
         status = rj_called("cudaDeviceGetAttribute",
                            cudaDeviceGetAttribute(&gpu->multiprocessors,
                                                   cudaDevAttrMultiProcessorCount, index));
+    if (status == RIJ_OK)
+        status = rj_called("cudaDeviceGetAttribute",
+                           cudaDeviceGetAttribute(&gpu->most_shared,
+                                                  cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                                                  index));
     if (status == RIJ_OK)
         status =
             rj_called("cudaStreamCreate",

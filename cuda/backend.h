@@ -44,6 +44,9 @@ rij_status rj_called(const char *what, cudaError_t error);
 /* Multiprocessors of the device, to fill it with blocks. */
 int rj_multiprocessors(const rj_device *dev);
 
+/* Bytes of shared memory that a block may have. */
+size_t rj_most_shared(const rj_device *dev);
+
 #ifdef __cplusplus
 }
 #endif

@@ -127,7 +127,8 @@ enum rj_tile {
     RJ_TILE_128_128,
     RJ_TILE_128_64,
     RJ_TILE_64_64,
-    RJ_TILES
+    RJ_TILES,
+    RJ_FIRST = RJ_TILES /* conv_first.cu's, which is none of those */
 };
 
 /* Kernels by their files; conv_tensor.cu and conv_span.cu for bfloat16 and tf32,
@@ -140,6 +141,14 @@ rij_status rj_conv_plain(rj_device *dev, const rj_conv_job *job, rj_tile tile);
  * of `rows` reads; 0: it cannot be done so. */
 rj_phase rj_span_grid(const rj_gather *g);
 int rj_span_rows(const rj_device *dev, const rj_gather *g, rj_tile tile);
+
+/* conv_first.cu, for first layers: whether it can do it; the framed image, and its cells;
+ * the product. It reads images of its own kind, and weights as the others do. */
+bool rj_first_fits(const rj_device *dev, const rj_gather *g);
+size_t rj_first_cells(const rj_gather *g);
+rij_status rj_first_frame(rj_device *dev, const rj_gather *g, const rj_conv *d,
+                          const rj_real *x, rj_real *to);
+rij_status rj_conv_first(rj_device *dev, const rj_conv_job *job);
 
 /* conv_pack.cu. Weights (K,C,R,S) to `to`, as g reads them; c: channels that are none of
  * the padding. Pictures in host order to [N][H + 2 pad][W'][pitch] cells with zeros

@@ -1,6 +1,6 @@
 /* conv2d: the convolution, its gradient by data, and the convolution with weights laid
  * out in advance: plans and entries. The product itself is in conv_tensor.cu,
- * conv_span.cu and conv_plain.cu, see conv.h.
+ * conv_span.cu, conv_first.cu and conv_plain.cu, see conv.h.
  *
  * A call lays out its weights, which are few, in the workspace, then multiplies. Images
  * in host order are framed there first: pixels of 4 cells where a row of the window then
@@ -106,6 +106,9 @@ static rj_tile plan(const rj_device *dev, const rj_gather *g, int *split)
     rj_tile best = RJ_TILES;
     double least = 0;
 
+    *split = 1;
+    if (rj_first_fits(dev, g))
+        return RJ_FIRST;
     for (int tile = 0; tile < RJ_TILES; tile++)
         for (int parts = 1; parts <= 32; parts++) {
             if (!can(dev, g, tile, parts))
@@ -122,9 +125,10 @@ struct rj_needs {
     size_t parts, weights, images;
 };
 
-static rj_needs needs(const rj_device *dev, const rj_gather *g, int split, bool planar)
+static rj_needs needs(const rj_device *dev, const rj_gather *g, rj_tile tile, int split,
+                      bool planar)
 {
-    const size_t pixels = (size_t)g->n * (size_t)g->h * (size_t)g->w;
+    const size_t cells = (size_t)g->n * (size_t)g->h * (size_t)g->w * (size_t)g->pitch;
     const size_t parts = split > 1 ? (size_t)split * rj_gather_pixels(g) *
                                          (size_t)rj_channels(g->k) * sizeof(float)
                                    : 0;
@@ -132,33 +136,36 @@ static rj_needs needs(const rj_device *dev, const rj_gather *g, int split, bool 
 
     n.parts = rj_whole(parts);
     n.weights = rj_whole(rj_gather_weights(g) * rj_cell_bytes(dev));
-    n.images = planar ? rj_whole(pixels * (size_t)g->pitch * rj_cell_bytes(dev)) : 0;
+    n.images = planar ? rj_whole((tile == RJ_FIRST ? rj_first_cells(g) : cells) *
+                                 rj_cell_bytes(dev))
+                      : 0;
     return n;
 }
 
 /* ---- sums of parts ---------------------------------------------------------------- */
 
-/* Eight numbers a thread, parts in their order. */
+/* Sixteen bytes of cells a thread, parts in their order. */
 template <class T>
 static __global__ void __launch_bounds__(256) add_parts(const rj_conv_job job, size_t all)
 {
-    const int groups = rj_channels(job.g.k) / 8;
+    constexpr int N = rj_wide<T>::CELLS;
+    const int groups = rj_channels(job.g.k) / N;
     const size_t at = (size_t)blockIdx.x * 256 + threadIdx.x;
-    float v[8] = {}, bias[8];
+    float v[N] = {}, bias[N];
 
     if (at >= all)
         return;
     const size_t pixel = at / (unsigned)groups;
-    const int k = (int)(at - pixel * (unsigned)groups) * 8;
+    const int k = (int)(at - pixel * (unsigned)groups) * N;
     for (int i = 0; i < job.split; i++) {
-        float u[8];
-        rj_cell<float>::eight(job.part, ((size_t)i * all + at) * 8, u);
+        float u[N];
+        rj_get<float, N>(job.part, ((size_t)i * all + at) * N, u);
 #pragma unroll
-        for (int e = 0; e < 8; e++)
+        for (int e = 0; e < N; e++)
             v[e] += u[e];
     }
-    rj_take_bias(job, k, bias);
-    rj_finish<T>(job, pixel, k, bias, v);
+    rj_take_bias<N>(job, k, bias);
+    rj_finish<T, N>(job, pixel, k, bias, v);
 }
 
 /* ---- entries ---------------------------------------------------------------------- */
@@ -167,6 +174,8 @@ static rij_status multiply(rj_device *dev, const rj_conv_job *job, rj_tile tile)
 {
     if (dev->precision == RJ_FP32)
         return rj_conv_plain(dev, job, tile);
+    if (tile == RJ_FIRST)
+        return rj_conv_first(dev, job);
     if (tile <= RJ_SPAN_128_64)
         return rj_conv_span(dev, job, tile);
     return rj_conv_tensor(dev, job, tile);
@@ -180,8 +189,9 @@ static rij_status run(rj_device *dev, const rj_conv *d, const rj_real *w,
     const rj_gather *g = &job->g;
     const rj_tile tile = plan(dev, g, &job->split);
     const bool planar = d->planar && !g->by_data;
-    const rj_needs n = needs(dev, g, job->split, planar);
-    const size_t all = rj_gather_pixels(g) * (size_t)rj_channels(g->k) / 8;
+    const rj_needs n = needs(dev, g, tile, job->split, planar);
+    const size_t all =
+        rj_gather_pixels(g) * (size_t)rj_channels(g->k) / (size_t)rj_wide_cells(dev);
     const size_t bytes = n.parts + n.images + (w ? n.weights : 0);
     void *memory = NULL;
 
@@ -190,7 +200,8 @@ static rij_status run(rj_device *dev, const rj_conv *d, const rj_real *w,
     job->part = (float *)memory;
     if (planar) {
         rj_real *const to = (rj_real *)((char *)memory + n.parts);
-        RJ_TRY(rj_conv_frame(dev, g, d, job->x, to));
+        RJ_TRY(tile == RJ_FIRST ? rj_first_frame(dev, g, d, job->x, to)
+                                : rj_conv_frame(dev, g, d, job->x, to));
         job->x = to;
     }
     if (w) {

@@ -84,12 +84,12 @@ static __global__ void __launch_bounds__(ROWS *COLUMNS / 64, BLOCKS)
     }
     if (k >= job.g.k)
         return;
-    rj_take_bias(job, k, bias);
+    rj_take_bias<8>(job, k, bias);
 #pragma unroll
     for (int i = 0; i < 8; i++) {
         const size_t pixel = rj_pixel_of<false>(job.g, f, m0 + wm + ty + 4 * i);
         if (pixel != RJ_NOWHERE)
-            rj_write<float>(job, pixel, k, bias, d[i]);
+            rj_write<float, 8>(job, pixel, k, bias, d[i]);
     }
 }
 

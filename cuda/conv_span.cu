@@ -150,7 +150,7 @@ RJ_DEVICE void rj_open_span(rj_spans<T> &s, const rj_conv_job &job, const rj_pha
 {
     constexpr int CELLS = RJ_ROW / (int)sizeof(T);
     const int from = (int)threadIdx.x / RJ_CHUNKS, chunk = (int)threadIdx.x % RJ_CHUNKS;
-    const int k = k0 + rj_column_of(from);
+    const int k = k0 + rj_column_of<T>(from);
     int *const pixel =
         reinterpret_cast<int *>(memory + 2 * span * RJ_ROW + STAGES * COLUMNS * RJ_ROW);
 
@@ -198,7 +198,7 @@ RJ_DEVICE void rj_read_tap(rj_halfstep<MI, NJ> &h, const rj_reading &r, const rj
     rj_read(h, memory + (r.span * span + row) * RJ_ROW, b, chunk, l.chunk_b ^ side);
 }
 
-template <class T, int COLUMNS, int WARPS_N, int STAGES, int BLOCKS>
+template <class T, int COLUMNS, int WARPS_N, int STAGES, int BLOCKS, bool MORE>
 static __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv_span(const rj_conv_job job, const rj_phase f, int span)
 {
@@ -234,15 +234,22 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS)
             rj_read_tap(half[0], r, l, memory, span, l.b + read, 0);
         rj_multiply_all<T, MI, NJ>(d, half[1]);
     }
-    rj_write_all<T, true, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
+    rj_write_all<T, true, MORE, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
 }
 
 /* Launch it. */
-#define LAUNCH(kernel)                                                                   \
+#define LAUNCH_SO(kernel)                                                                \
     do {                                                                                 \
         RJ_TRY(                                                                          \
             rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), MOST_SHARED));  \
         return RJ_LAUNCH_ROWS(dev, kernel, blocks, THREADS, bytes, own, f, span);        \
+    } while (0)
+
+#define LAUNCH(...)                                                                      \
+    do {                                                                                 \
+        if (rj_more(job))                                                                \
+            LAUNCH_SO((conv_span<__VA_ARGS__, true>));                                   \
+        LAUNCH_SO((conv_span<__VA_ARGS__, false>));                                      \
     } while (0)
 
 rij_status rj_conv_span(rj_device *dev, const rj_conv_job *job, rj_tile tile)
@@ -257,10 +264,10 @@ rij_status rj_conv_span(rj_device *dev, const rj_conv_job *job, rj_tile tile)
         rj_blocks((size_t)job->g.n * (size_t)f.p * (size_t)f.q, ROWS) *
         (unsigned)own.tiles;
     if (tile == RJ_SPAN_128_128 && dev->precision == RJ_BF16)
-        LAUNCH((conv_span<rj_half, 128, 2, 3, 2>));
+        LAUNCH(rj_half, 128, 2, 3, 2);
     if (tile == RJ_SPAN_128_128)
-        LAUNCH((conv_span<float, 128, 2, 3, 2>));
+        LAUNCH(float, 128, 2, 3, 2);
     if (dev->precision == RJ_BF16)
-        LAUNCH((conv_span<rj_half, 64, 2, 4, 3>));
-    LAUNCH((conv_span<float, 64, 2, 4, 3>));
+        LAUNCH(rj_half, 64, 2, 4, 3);
+    LAUNCH(float, 64, 2, 4, 3);
 }

@@ -12,7 +12,7 @@
 #include "conv_warp.h"
 
 template <class T, int ROWS, int COLUMNS, int WARPS_M, int WARPS_N, int STAGES,
-          int BLOCKS>
+          int BLOCKS, bool MORE>
 static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
     conv_tensor(const rj_conv_job job)
 {
@@ -37,7 +37,7 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
         rj_halfstep<MI, NJ> half[2];
         pipe p;
         int read = 0;
-        rj_open(p, job, f, memory, m0, k0 + from / 32 * 32 + rj_column_of(from % 32),
+        rj_open(p, job, f, memory, m0, k0 + from / 32 * 32 + rj_column_of<T>(from % 32),
                 pipe::APART, step, last);
         rj_copy_wait<STAGES - 2>();
         __syncthreads();
@@ -54,17 +54,25 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
             rj_multiply_all<T, MI, NJ>(d, half[1]);
         }
     }
-    rj_write_all<T, false, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
+    rj_write_all<T, false, MORE, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
 }
 
 /* One tile for either type. */
-#define LAUNCH_AS(type, rows, columns, m, n, stages, blocks)                             \
+#define LAUNCH_SO(type, rows, columns, m, n, stages, blocks, more)                       \
     do {                                                                                 \
-        const auto kernel = conv_tensor<type, rows, columns, m, n, stages, blocks>;      \
+        const auto kernel =                                                              \
+            conv_tensor<type, rows, columns, m, n, stages, blocks, more>;                \
         const size_t bytes = (size_t)(stages) * ((rows) + (columns)) * RJ_ROW;           \
         RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel), bytes));     \
-        RJ_LAUNCH_PHASES(dev, (conv_tensor<type, rows, columns, m, n, stages, blocks>),  \
+        RJ_LAUNCH_PHASES(dev,                                                            \
+                         (conv_tensor<type, rows, columns, m, n, stages, blocks, more>), \
                          job, rows, columns, (m) * (n)*32, bytes);                       \
+    } while (0)
+#define LAUNCH_AS(...)                                                                   \
+    do {                                                                                 \
+        if (rj_more(job))                                                                \
+            LAUNCH_SO(__VA_ARGS__, true);                                                \
+        LAUNCH_SO(__VA_ARGS__, false);                                                   \
     } while (0)
 #define LAUNCH(...)                                                                      \
     do {                                                                                 \

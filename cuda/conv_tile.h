@@ -14,6 +14,7 @@
 #define RJ_CONV_TILE_H
 
 #include "conv.h"
+#include "pieces.h"
 
 enum { RJ_ROW = 64, RJ_CHUNK = 16, RJ_CHUNKS = RJ_ROW / RJ_CHUNK };
 
@@ -194,25 +195,41 @@ RJ_DEVICE size_t rj_pixel_of(const rj_gather &g, const rj_phase &f, int m)
     return ((size_t)n * g.out_h + h) * g.out_w + w;
 }
 
-RJ_DEVICE void rj_take_bias(const rj_conv_job &job, int k, float bias[8])
+template <int N> RJ_DEVICE void rj_take_bias(const rj_conv_job &job, int k, float bias[N])
 {
 #pragma unroll
-    for (int e = 0; e < 8; e++)
+    for (int e = 0; e < N; e++)
         bias[e] = job.bias && k + e < job.g.k ? job.bias[k + e] : 0;
 }
 
-/* Channels k .. k + 7 of a pixel: what is summed, + bias, + beside, relu; NaN stays. */
-template <class T>
-RJ_DEVICE void rj_finish(const rj_conv_job &job, size_t pixel, int k, const float bias[8],
-                         float v[8])
+/* N cells of a picture, whole pieces of 16 bytes. */
+template <class T, int N> RJ_DEVICE void rj_get(const rj_real *x, size_t at, float v[N])
+{
+#pragma unroll
+    for (int e = 0; e < N; e += rj_wide<T>::CELLS)
+        rj_wide<T>::take(x, at + (size_t)e, v + e);
+}
+
+template <class T, int N> RJ_DEVICE void rj_put(rj_real *x, size_t at, float v[N])
+{
+#pragma unroll
+    for (int e = 0; e < N; e += rj_wide<T>::CELLS)
+        rj_wide<T>::give(x, at + (size_t)e, v + e);
+}
+
+/* Channels k .. k + N - 1 of a pixel: what is summed, + bias, + beside, relu; NaN stays.
+ */
+template <class T, int N>
+RJ_DEVICE void rj_finish(const rj_conv_job &job, size_t pixel, int k, const float bias[N],
+                         float v[N])
 {
     const size_t at = pixel * (size_t)rj_channels(job.g.k) + (size_t)k;
-    float beside[8] = {0};
+    float beside[N] = {0};
 
     if (job.beside)
-        rj_cell<T>::eight(job.beside, at, beside);
+        rj_get<T, N>(job.beside, at, beside);
 #pragma unroll
-    for (int e = 0; e < 8; e++) {
+    for (int e = 0; e < N; e++) {
         v[e] += bias[e];
         if (job.beside)
             v[e] += beside[e];
@@ -220,22 +237,23 @@ RJ_DEVICE void rj_finish(const rj_conv_job &job, size_t pixel, int k, const floa
             v[e] = v[e] < 0 ? 0 : v[e];
         v[e] = k + e < job.g.k ? v[e] : 0;
     }
-    rj_cell<T>::set_eight(job.y, at, v);
+    rj_put<T, N>(job.y, at, v);
 }
 
 /* The same, or the block's part of it. */
-template <class T>
-RJ_DEVICE void rj_write(const rj_conv_job &job, size_t pixel, int k, const float bias[8],
-                        float v[8])
+template <class T, int N>
+RJ_DEVICE void rj_write(const rj_conv_job &job, size_t pixel, int k, const float bias[N],
+                        float v[N])
 {
     if (job.split > 1)
-        rj_cell<float>::set_eight(
-            job.part +
-                ((size_t)blockIdx.y * job.g.n * job.g.out_h * job.g.out_w + pixel) *
-                    (size_t)rj_channels(job.g.k),
-            (size_t)k, v);
+        rj_put<float, N>(
+            job.part,
+            (((size_t)blockIdx.y * job.g.n * job.g.out_h * job.g.out_w + pixel) *
+                 (size_t)rj_channels(job.g.k) +
+             (size_t)k),
+            v);
     else
-        rj_finish<T>(job, pixel, k, bias, v);
+        rj_finish<T, N>(job, pixel, k, bias, v);
 }
 
 #endif

@@ -5,16 +5,20 @@
  * bytes to all of this: ldmatrix moves one float as it does two bfloat16, only the
  * multiply differs. A lane of an mma gets columns 2 t and 2 t + 1 of eight. Rows of
  * weights are put into the tile in such an order that four mma give it 8 t .. 8 t + 7 of
- * 32 columns: it writes eight channels at once, without an exchange. */
+ * 32 columns, or, where a cell is a float, two mma 4 t .. 4 t + 3 of 16: it writes 16
+ * bytes at once, next to its neighbours', without an exchange. */
 #ifndef RJ_CONV_WARP_H
 #define RJ_CONV_WARP_H
 
 #include "conv_tile.h"
 
 /* Column of 32 that row `at` of a tile of weights holds. */
-RJ_DEVICE int rj_column_of(int at)
+template <class T> RJ_DEVICE int rj_column_of(int at)
 {
-    return (at & 7) / 2 * 8 + at / 8 * 2 + (at & 1);
+    constexpr int CELLS = rj_wide<T>::CELLS, TILES = CELLS / 2; // of a lane; mma for them
+
+    return at / (8 * TILES) * (8 * TILES) + (at & 7) / 2 * CELLS + at / 8 % TILES * 2 +
+           (at & 1);
 }
 
 template <class T>
@@ -54,27 +58,41 @@ RJ_DEVICE void rj_multiply_all(float d[MI][NJ][4], const rj_halfstep<MI, NJ> &f)
             rj_multiply<T>(d[i][j], f.a[i], f.b[j / 2] + j % 2 * 2);
 }
 
-/* What a warp has summed, from row m and column k on; lane 4 g + t. */
-template <class T, bool GRID, int MI, int NJ>
+/* Whether there is more to do with sums than to write them. */
+static inline bool rj_more(const rj_conv_job *job)
+{
+    return job->split > 1 || job->bias || job->beside || job->relu || job->g.k % RJ_BLOCK;
+}
+
+/* What a warp has summed, from row m and column k on; lane 4 g + t. MORE: there is more
+ * to do with it. */
+template <class T, bool GRID, bool MORE, int MI, int NJ>
 RJ_DEVICE void rj_write_all(const rj_conv_job &job, const rj_phase &f, int m, int k,
                             int lane, const float d[MI][NJ][4])
 {
+    constexpr int N = rj_wide<T>::CELLS, TILES = N / 2, GROUPS = NJ / TILES;
+    const int width = rj_channels(job.g.k), first = k + lane % 4 * N;
+    float bias[GROUPS][N];
+
 #pragma unroll
-    for (int group = 0; group < NJ / 4; group++) {
-        const int at = k + group * 32 + lane % 4 * 8;
-        float bias[8];
-        if (at >= job.g.k)
-            return;
-        rj_take_bias(job, at, bias);
+    for (int group = 0; MORE && group < GROUPS; group++)
+        rj_take_bias<N>(job, first + group * 4 * N, bias[group]);
 #pragma unroll
-        for (int i = 0; i < 2 * MI; i++) {
-            const size_t pixel = rj_pixel_of<GRID>(job.g, f, m + i * 8 + lane / 4);
-            float v[8];
+    for (int i = 0; i < 2 * MI; i++) {
+        const size_t pixel = rj_pixel_of<GRID>(job.g, f, m + i * 8 + lane / 4);
 #pragma unroll
-            for (int e = 0; e < 8; e++)
-                v[e] = d[i / 2][group * 4 + e / 2][i % 2 * 2 + e % 2];
-            if (pixel != RJ_NOWHERE)
-                rj_write<T>(job, pixel, at, bias, v);
+        for (int group = 0; group < GROUPS; group++) {
+            const int at = first + group * 4 * N;
+            float v[N];
+#pragma unroll
+            for (int e = 0; e < N; e++)
+                v[e] = d[i / 2][group * TILES + e / 2][i % 2 * 2 + e % 2];
+            if (pixel != RJ_NOWHERE && at < width) {
+                if (MORE)
+                    rj_write<T, N>(job, pixel, at, bias[group], v);
+                else
+                    rj_put<T, N>(job.y, pixel * (unsigned)width + (unsigned)at, v);
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ typedef struct rj_capture {
 } rj_capture;
 
 typedef struct rj_gpu {
-    int index, multiprocessors;
+    int index, multiprocessors, most_shared;
     cudaStream_t stream;
     rj_capture capture;
     rj_stage half[RJ_HALVES]; /* of large uploads, by turns, and of downloads */

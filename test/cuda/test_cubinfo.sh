@@ -107,6 +107,11 @@ status 0 "help" --help
     holds '.* l2_us_a100 > 28 and bound_a100 == l2 and roof_a100 > 0.7' --log "$here/log" $made
     holds '.* trips == 500000 and quantisation_a100 == 1' --log "$here/log" $made
     holds '.* grid == 432 and dram_us_a100 > 41' --scale 2 --log "$here/log" $made
+    sed 's/\t216\t/\t264\t/' "$here/log" >"$here/other"
+    for holding in '@sm_80 grid == 216' '@sm_90 grid == 264 and quantisation_h100 == 1'; do
+        holds ".*$holding" --log "sm_80=$here/log" --log "sm_90=$here/other" $made
+    done
+    fails '.*@sm_90 grid == 216' 'not in the log of launches' --log "sm_80=$here/log" $made
     fails '.* roof_h100 >= 0.99' 'roof_h100=0' --log "$here/log" $made
     says 'estimates' "the roofline"
     sed 's/^(.*)/no_kernel/' "$here/log" >"$here/other"
