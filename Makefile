@@ -136,7 +136,7 @@ $(B)/bench/bench_kernel: $(KERNELOBJ)
 bench: lib $(BENCHES) ## how fast kernels, training, prediction, decoding are; QUICK=1
 	@$(B)/bench/bench_kernel $(if $(QUICK),--quick)
 	@for net in '--net small' '--net resnet18 --front raw'; do \
-	    $(B)/bench/bench_train $$net --steps 5 && $(B)/bench/bench_predict $$net || exit 1; done
+	    $(B)/bench/bench_train $$net --steps 5 --profile && $(B)/bench/bench_predict $$net || exit 1; done
 	@$(B)/bench/bench_decode
 	@for p in fp32 bf16; do for pictures in '' --no-cache; do \
 	    $(B)/bench/bench_input --precision $$p $$pictures $(if $(QUICK),--steps 5) || exit 1; done; done
