@@ -282,13 +282,13 @@ typedef struct rij_train_options {
     /* network */
     const char *encoder; /* "small" (default, about 1 M parameters), "patch" (0.2 M, which
                             sees little of a picture at once), "resnet18", "resnet50" */
-    const char *front;   /* "raw", "median", "npr", "haar" (default), "octaves" */
+    const char *front;   /* "raw", "median", "npr", "haar", "octaves" (default) */
     int embedding;       /* width d of z_hom, z_het and z, 8..1024 (128) */
     /* stage 1: natural traces, real images only */
     int batch1;          /* images a step, two views each, 4..4096 (32) */
     int steps1;          /* optimiser steps (200); off: no stage 1, random start */
     double rate1;        /* SGD learning rate at batch 256 (0.05) */
-    double l_het, l_dec; /* weights of L_het (1) and L_dec (0.1); off */
+    double l_het, l_dec; /* weights of L_het and L_dec, up to 1000 (off) */
     double broken;       /* trace-broken views per real view, 0..1 (0.5); off */
     int traces;          /* H natural traces, 1..256 (1); off: plain SupCon in stage 2 */
     /* stage 2: detector, real and fake images */

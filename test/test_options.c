@@ -26,9 +26,9 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.blur_max == 1.2 && o.noise_max == 6 && o.resize_min == 0.6);
     ck_assert(o.forged == 0.65 && o.operated == 0.5 && o.blended == 0);
     ck_assert_str_eq(o.encoder, "small");
-    ck_assert_str_eq(o.front, "haar");
+    ck_assert_str_eq(o.front, "octaves");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);
-    ck_assert(o.l_het == 1 && o.l_dec == 0.1 && o.broken == 0.5 && o.traces == 1);
+    ck_assert(o.l_het == -1 && o.l_dec == -1 && o.broken == 0.5 && o.traces == 1);
     ck_assert(o.batch2 == 32 && o.steps2 == 600 && o.rate2 == 1e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
     ck_assert(o.weight_decay == 1e-2 && o.warmup == 0.05 && o.patience == 6);
@@ -201,7 +201,7 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     REFUSED(encoder, "vit");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, patch, resnet18, resnet50"));
     REFUSED(front, "sobel");
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "haar, octaves, raw, median, npr"));
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "octaves, haar, raw, median, npr"));
     REFUSED(optimiser, "adam");
     REFUSED(contrast, "");
     REFUSED(decide, "Classifier");

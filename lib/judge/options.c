@@ -15,7 +15,7 @@ typedef struct number {
     const char *name;
     size_t at; /* offset in rij_train_options */
     enum kind kind;
-    double usual, low, high; /* the default, and the range it may be set to */
+    double usual, low, high; /* the default, below 0 where it is off, and the range */
     bool off;                /* a negative number switches it off */
     bool machine;            /* of this machine's business only: not kept in a model */
 } number;
@@ -52,8 +52,8 @@ static const number numbers[] = {
     NUMBER(INT, batch1, 32, 4, 4096, false),
     NUMBER(INT, steps1, 200, 1, 1e8, true),
     NUMBER(REAL, rate1, 0.05, 0, 100, false),
-    NUMBER(REAL, l_het, 1, 0, 1000, true),
-    NUMBER(REAL, l_dec, 0.1, 0, 1000, true),
+    NUMBER(REAL, l_het, -1, 0, 1000, true),
+    NUMBER(REAL, l_dec, -1, 0, 1000, true),
     NUMBER(REAL, broken, 0.5, 0, 1, true),
     NUMBER(INT, traces, 1, 1, 256, true),
     /* stage 2 */
@@ -92,7 +92,7 @@ static const choice choices[] = {
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
     CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
     CHOICE(encoder, RIJ_E_ARGUMENT, "small", "patch", "resnet18", "resnet50"),
-    CHOICE(front, RIJ_E_ARGUMENT, "haar", "octaves", "raw", "median", "npr"),
+    CHOICE(front, RIJ_E_ARGUMENT, "octaves", "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),
     CHOICE(decide, RIJ_E_ARGUMENT, "classifier", "proximity", "fused"),
