@@ -79,7 +79,7 @@ static int train(const plan *p, int shuffled, rij_model **model)
     o.jpeg_max = 95;
     o.forged = 0.5;
     o.operated = 0.25;
-    o.front = "haar"; // measured best on auto-encoders never seen (docs/results.md)
+    o.front = "haar";     // best on auto-encoders never seen (docs/results.md)
     o.precision = "bf16"; // of the steps; the model judges in fp32
     o.shuffle_labels = shuffled;
     o.progress = show_progress;
