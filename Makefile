@@ -146,7 +146,9 @@ bench-peers: ## PyTorch and ONNX Runtime at the same work; QUICK=1, ROUNDS=n
 run-bench-peers: lib $(BENCHES)
 	@QUICK='$(QUICK)' ROUNDS='$(ROUNDS)' WORK='$(WORK)' \
 	    THREADS='$(THREADS)' build/bench/venv/bin/python bench/peers/compare.py $(B)/bench
-check-house: lib $(B)/test/test ## rules a machine can check: layers, names, symbols, sizes, docs
+# On all processors unless told how many: nothing here is timed.
+check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
+	@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) lib $(B)/test/test
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 

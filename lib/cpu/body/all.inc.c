@@ -25,6 +25,7 @@
 #include "cpu/body/residual.inc.c"
 #include "cpu/body/residual_planar.inc.c"
 #include "cpu/body/residual_octaves.inc.c"
+#include "cpu/body/residual_kernels.inc.c"
 #include "cpu/body/absdiff.inc.c"
 #if !defined(RJ_HALF)
 #    include "cpu/body/linear.inc.c"

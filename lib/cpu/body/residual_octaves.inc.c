@@ -1,7 +1,6 @@
 /* residual_octaves.inc.c: the front-end of medians at two octaves, of images as the host
- * has them and of stored pictures alike, and the table's two kernels of front-ends. A
- * piece is a band of rows of the output of one picture; of the gradient a block of
- * channels of one picture.
+ * has them and of stored pictures alike. A piece is a band of rows of the output of one
+ * picture; of the gradient a block of channels of one picture.
  *
  * A channel's row of outputs is made from lines of numbers: of four rows of x, and of
  * three rows of half sums, which need two rows each. */
@@ -241,37 +240,4 @@ static rij_status octaves_grad(struct front *j)
 
     RJ_TRY(rj_device_scratch(j->dev, planes_in(d, NULL, &s) * sizeof(rj_real)));
     return rj_parallel_for(j->dev->pool, d->n * blocks_of(d->c), octaves_grad_piece, j);
-}
-
-/* ---- the table's two kernels ------------------------------------------------------ */
-
-static rij_status residual(rj_device *dev, const rj_residual *d, const rj_real *x,
-                           rj_real *y)
-{
-    struct front j = {
-        .dev = dev, .d = *d, .host = x, .x = (const cell *)x, .y = (cell *)y};
-
-    if (d->kind == RJ_FRONT_OCTAVES)
-        return octaves(&j);
-    if (d->planar)
-        return residual_planar(&j);
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_piece, &j);
-}
-
-static rij_status residual_grad(rj_device *dev, const rj_residual *d, const rj_real *x,
-                                const rj_real *dy, rj_real *dx)
-{
-    struct front j = {.dev = dev,
-                      .d = *d,
-                      .x = (const cell *)x,
-                      .dy = (const cell *)dy,
-                      .y = (cell *)dx};
-
-    if (d->kind == RJ_FRONT_OCTAVES)
-        return octaves_grad(&j);
-    if (d->kind == RJ_FRONT_HAAR)
-        return rj_parallel_for(dev->pool, d->n, haar_grad_piece, &j);
-    return rj_parallel_for(dev->pool, d->n * blocks_of(d->c), front_grad_piece, &j);
 }
