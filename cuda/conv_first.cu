@@ -309,14 +309,20 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
     rj_copy_wait<0>();
 }
 
-/* Tiles are shared out evenly: a block that had one more than others would be waited
- * for. */
+/* Tiles of a block, if `blocks` fit a multiprocessor and there are `across` times the
+ * tiles. They are shared out evenly: a block that had one more would be waited for. */
+static int tiles_each(const rj_device *dev, const rj_first *f, int blocks, int across)
+{
+    const int most = RJ_MAX(1, rj_multiprocessors(dev) * blocks / across);
+
+    return (f->tiles + most - 1) / most;
+}
+
 #define LAUNCH(blocks, ...)                                                              \
     do {                                                                                 \
         const auto kernel = conv_first<__VA_ARGS__>;                                     \
         const int across = (job->g.k + COLUMNS - 1) / COLUMNS;                           \
-        const int most = rj_multiprocessors(dev) * (blocks) / across;                    \
-        f.each = (f.tiles + (most > 1 ? most : 1) - 1) / (most > 1 ? most : 1);          \
+        f.each = tiles_each(dev, &f, blocks, across);                                    \
         RJ_TRY(rj_allow_shared(dev, reinterpret_cast<const void *>(kernel),              \
                                rj_most_shared(dev)));                                    \
         return RJ_LAUNCH_ROWS(                                                           \

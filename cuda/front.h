@@ -44,15 +44,22 @@ RJ_DEVICE float rj_median_of_rows(const float low[3], const float middle[3],
                       fminf(fminf(high[0], high[1]), high[2]));
 }
 
-/* The median of nine numbers in reading order; the centre where five or more are none. */
-RJ_DEVICE float rj_median_of_nine(const float v[9])
+/* The median of nine numbers in reading order; what is no number counts as infinity. */
+RJ_DEVICE float rj_median_of(const float v[9])
 {
     float low[3], middle[3], high[3];
 
 #pragma unroll
     for (int i = 0; i < 3; i++)
         rj_sort3(v[3 * i], v[3 * i + 1], v[3 * i + 2], &low[i], &middle[i], &high[i]);
-    const float median = rj_median_of_rows(low, middle, high);
+    return rj_median_of_rows(low, middle, high);
+}
+
+/* The same, but the centre where five or more are none. */
+RJ_DEVICE float rj_median_or_centre(const float v[9])
+{
+    const float median = rj_median_of(v);
+
     if (median != rj_infinity())
         return median;
     int none = 0;

@@ -237,7 +237,7 @@ RJ_DEVICE void octaves_of(const float *x, const rj_residual &d, int p, int q, in
 #pragma unroll
         for (int i = 0; i < 9; i++)
             v[i] = near[(b / 2 + i / 3) * 4 + b % 2 + i % 3];
-        out[b] = v[4] - rj_median_of_nine(v);
+        out[b] = v[4] - rj_median_or_centre(v);
     }
 #pragma unroll
     for (int i = 0; i < 9; i++) {
@@ -246,7 +246,7 @@ RJ_DEVICE void octaves_of(const float *x, const rj_residual &d, int p, int q, in
         v[i] = rj_half_sum(X::one(x, d, h, w, c), X::one(x, d, h, w + 1, c),
                            X::one(x, d, h + 1, w, c), X::one(x, d, h + 1, w + 1, c));
     }
-    out[4] = v[4] - rj_median_of_nine(v);
+    out[4] = v[4] - rj_median_or_centre(v);
 }
 
 /* Things of a row are channels of x; that of the first one also clears the lanes past

@@ -35,14 +35,10 @@ RJ_DEVICE bool spot_of(const rj_residual &d, const struct rj_rows &rows, int cel
  * are none. */
 RJ_DEVICE uint32_t place_of(const float v[9], const uint32_t code[9])
 {
-    float low[3], middle[3], high[3];
+    const float median = rj_median_of(v);
     uint32_t place = 4;
     int none = 0;
 
-#pragma unroll
-    for (int i = 0; i < 3; i++)
-        rj_sort3(v[3 * i], v[3 * i + 1], v[3 * i + 2], &low[i], &middle[i], &high[i]);
-    const float median = rj_median_of_rows(low, middle, high);
 #pragma unroll
     for (int i = 8; i >= 0; i--) {
         none += v[i] != v[i];
