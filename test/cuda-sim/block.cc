@@ -36,6 +36,29 @@ void fail(const char *kind, const char *format, ...)
     leave_fibers();
 }
 
+void release(unsigned *to, unsigned value)
+{
+    maybe_yield();
+    touch(to, sizeof *to, true, true);
+    order_release(to);
+    memcpy(to, &value, sizeof value);
+}
+
+void acquire(const unsigned *from, unsigned value)
+{
+    unsigned now;
+
+    maybe_yield();
+    touch(from, sizeof *from, false, true);
+    memcpy(&now, from, sizeof now);
+    if (now != value)
+        fail("wait",
+             "thread %u waits for %u where %u is, and no block that began before "
+             "will write it, at %s",
+             self_number(), value, now, place_of(__builtin_return_address(0)));
+    order_acquire(from);
+}
+
 static void release_barrier()
 {
     statistics.barriers++;

@@ -8,7 +8,7 @@
  *   - is aligned to its size,
  *   - reads what was written,
  *   - does not conflict with another thread's that nothing orders before it: a barrier of
- *     the block, __syncwarp, the beginning of the kernel.
+ *     the block, __syncwarp, the beginning of the kernel, a release that was acquired.
  *
  * Each 2 bytes have a cell: the last write and two reads by different warps, each with
  * the time, the thread and the instruction. Time goes on where something orders accesses.
@@ -17,6 +17,7 @@
 #ifdef CUDASIM_CHECK
 #    include "checker.h"
 #    include <algorithm>
+#    include <map>
 #    include <set>
 #    include <stdio.h>
 #    include <vector>
@@ -36,6 +37,25 @@ static std::vector<BlockStart> &blocks = *new std::vector<BlockStart>; // of the
 static std::set<std::pair<unsigned, unsigned>> &seen =
     *new std::set<std::pair<unsigned, unsigned>>;
 
+/* Accesses of a block before this one, from its beginning to its last barrier before it
+ * released them. Whoever acquired them is after them, and all of its block after the next
+ * barrier. */
+struct Handed {
+    uint64_t from, to;
+    unsigned thread;
+    bool all;
+};
+static std::map<const void *, Handed> &released = *new std::map<const void *, Handed>;
+static std::vector<Handed> &acquired = *new std::vector<Handed>; // by this block
+
+static bool handed_over(uint64_t time, unsigned thread)
+{
+    for (const Handed &h : acquired)
+        if (time >= h.from && time < h.to && (h.all || h.thread == thread))
+            return true;
+    return false;
+}
+
 static inline bool ordered(Record r, const Thread *me)
 {
     const uint64_t time = time_of(r);
@@ -44,7 +64,7 @@ static inline bool ordered(Record r, const Thread *me)
     if (time < launch_start)
         return true;
     if (time < block_start)
-        return false;
+        return handed_over(time, me->linear);
     if (thread == me->linear || time < barrier_time)
         return true;
     return thread >> 5 == me->warp && time < lane_time[me->linear][thread & 31];
@@ -321,12 +341,14 @@ void check_launch()
     find_module();
     launch_start = ++now;
     blocks.clear();
+    released.clear();
 }
 
 void check_block(unsigned long number)
 {
     block_start = barrier_time = ++now;
     blocks.push_back({now, number});
+    acquired.clear();
     if (lanes_ordered)
         memset(lane_time, 0, sizeof lane_time);
     lanes_ordered = false;
@@ -349,7 +371,24 @@ void check_launch_end()
 void order_block()
 {
     barrier_time = ++now;
+    for (Handed &h : acquired)
+        h.all = true;
     profile_flush();
+}
+
+void order_release(const void *flag)
+{
+    released[flag] = {block_start, barrier_time, 0, false};
+}
+
+void order_acquire(const void *flag)
+{
+    const auto found = released.find(flag);
+
+    if (found == released.end())
+        return;
+    acquired.push_back(found->second);
+    acquired.back().thread = self_number();
 }
 
 /* Each lane is after all that any of the others was after, and after these. */

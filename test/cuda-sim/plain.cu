@@ -79,6 +79,36 @@ static __global__ void exchanges_kernel(const float *in, float *out, int *counte
     }
 }
 
+static __global__ void pairs_kernel(float *x, unsigned *words)
+{
+    CS_SHARED(unsigned, second, [1]);
+    const unsigned t = threadIdx.x, pair = blockIdx.x / 2;
+    float *const at = x + 128 * (size_t)pair + t;
+    unsigned *const flag = words + 2 * pair + 1;
+
+    if (t == 0)
+        *second = atomicInc(words + 2 * pair, 1);
+    __syncthreads();
+    if (*second) {
+        if (t == 0) {
+            cudasim::acquire(flag, 1);
+            atomicExch(flag, 0u);
+        }
+        __syncthreads();
+        *at = (*at + 1) * 2;
+        return;
+    }
+    *at += 1;
+    __syncthreads();
+    if (t == 0)
+        cudasim::release(flag, 1);
+}
+
+cudaError_t plain_pairs(float *x, unsigned *words, int pairs, cudaStream_t s)
+{
+    return LAUNCH(pairs_kernel, dim3(2 * (unsigned)pairs), dim3(128), 0, s, x, words);
+}
+
 cudaError_t plain_exchanges(const float *in, float *out, int *counter, int blocks,
                             cudaStream_t s)
 {

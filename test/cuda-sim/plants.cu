@@ -133,6 +133,32 @@ static __global__ void plain_and_atomic(float *x)
         atomicAdd(x, 1.0f); // mistake: plain_and_atomic
 }
 
+/* Who begins first writes for the other, as in plain.cu's pairs. x[256] is the flag,
+ * x[257] is 1 until one has begun. */
+static __global__ void hand_over(float *x, enum plant mistake)
+{
+    unsigned *const flag = reinterpret_cast<unsigned *>(x + 256);
+    const unsigned t = threadIdx.x;
+    CS_SHARED(float, begun, [1]);
+
+    if (t == 0)
+        begun[0] = atomicExch(x + 257, 2.0f);
+    __syncthreads();
+    if (begun[0] == 1.0f) {
+        x[t] = 1;
+        if (mistake != PLANT_HANDED_TOO_SOON)
+            __syncthreads();
+        if (t == 0 && mistake != PLANT_NEVER_HANDED)
+            cudasim::release(flag, 1);
+    } else {
+        if (t == 0)
+            cudasim::acquire(flag, 1); // mistake: never_handed
+        if (mistake != PLANT_TAKEN_TOO_SOON)
+            __syncthreads();
+        x[128 + t] = x[t]; // mistake: handed_too_soon, taken_too_soon
+    }
+}
+
 static __global__ void write_constant(float *x)
 {
     x[threadIdx.x] += constant[(threadIdx.x + 1) & 3];
@@ -259,6 +285,10 @@ cudaError_t plant(enum plant which, float *x, int n, float *host, cudaStream_t s
         return LAUNCH(blocks_add, two, one, 0, s, x);
     case PLANT_PLAIN_AND_ATOMIC:
         return LAUNCH(plain_and_atomic, two, one, 0, s, x);
+    case PLANT_HANDED_TOO_SOON:
+    case PLANT_TAKEN_TOO_SOON:
+    case PLANT_NEVER_HANDED:
+        return LAUNCH(hand_over, two, block, 0, s, x, which);
     case PLANT_CONSTANT:
         return LAUNCH(write_constant, one, block, 0, s, x);
     case PLANT_COPY_KEPT:

@@ -29,6 +29,9 @@ enum plant {
     PLANT_MISALIGNED,
     PLANT_BLOCKS_ADD,
     PLANT_PLAIN_AND_ATOMIC,
+    PLANT_HANDED_TOO_SOON,
+    PLANT_TAKEN_TOO_SOON,
+    PLANT_NEVER_HANDED,
     PLANT_CONSTANT,
     PLANT_COPY_KEPT,
     PLANT_COPY_NO_BARRIER,
@@ -53,6 +56,9 @@ cudaError_t plain_exchanges(const float *in, float *out, int *counter, int block
  * of 32. */
 cudaError_t plain_gemm(const uint16_t *a, const uint16_t *b, float *c, int m, int n,
                        int k, cudaStream_t s);
+/* Pairs of blocks of 128 threads: who begins first adds 1 to x[128 p + t], the other adds
+ * 1 then, and doubles it. words: two zeros of each pair, and so again. */
+cudaError_t plain_pairs(float *x, unsigned *words, int pairs, cudaStream_t s);
 /* Adds 1 to n floats, or sets them. */
 cudaError_t plain_add(float *x, float v, int n, cudaStream_t s);
 cudaError_t plain_set(float *x, float v, int n, cudaStream_t s);

@@ -122,6 +122,9 @@ void check_block(unsigned long number);
 void check_block_end();
 void check_launch_end();
 void order_block();
+/* The calling thread releases, or acquires what was released, at this address. */
+void order_release(const void *flag);
+void order_acquire(const void *flag);
 void order_warp(unsigned warp, uint32_t lanes);
 void shadow_allocate(Allocation *allocation);
 void shadow_free(Allocation *allocation);

@@ -29,6 +29,9 @@ static const Expected expected[] = {
     {PLANT_MISALIGNED, "misaligned", "misaligned"},
     {PLANT_BLOCKS_ADD, "race", "blocks_add"},
     {PLANT_PLAIN_AND_ATOMIC, "race", "plain_and_atomic"},
+    {PLANT_HANDED_TOO_SOON, "race", "handed_too_soon"},
+    {PLANT_TAKEN_TOO_SOON, "race", "taken_too_soon"},
+    {PLANT_NEVER_HANDED, "wait", "never_handed"},
     {PLANT_CONSTANT, "address", "constant"},
     {PLANT_COPY_KEPT, "copy", "copy_kept"},
     {PLANT_COPY_NO_BARRIER, "race", "copy_no_barrier"},
@@ -164,6 +167,23 @@ static void check_exchanges(int blocks)
     EXPECT(close);
 }
 
+static void check_pairs(int pairs)
+{
+    const std::vector<unsigned> zeros(2 * (size_t)pairs);
+    std::vector<float> x((size_t)(128 * pairs));
+
+    for (size_t i = 0; i < x.size(); i++)
+        x[i] = (float)i;
+    const DeviceArray<float> dx(x);
+    const DeviceArray<unsigned> words(zeros);
+    EXPECT(plain_pairs(dx.data, words.data, pairs, nullptr) == cudaSuccess);
+    EXPECT(cudaDeviceSynchronize() == cudaSuccess);
+    for (size_t i = 0; i < x.size(); i++)
+        x[i] = (x[i] + 2) * 2;
+    EXPECT(dx.get() == x);
+    EXPECT(words.get() == zeros);
+}
+
 void test_right_kernels()
 {
     for (int order = 0; order < 3; order++)
@@ -173,6 +193,7 @@ void test_right_kernels()
             cudasim_settings()->seed = seed;
             cudasim_settings()->preempt = order == CUDASIM_RANDOM ? 20 : 0;
             check_exchanges(5);
+            check_pairs(5);
             check_gemm(64, 128, 96);
             EXPECT(cudasim_statistics()->errors == 0);
         }

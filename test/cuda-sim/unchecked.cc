@@ -65,6 +65,12 @@ void check_launch_end()
 void order_block()
 {
 }
+void order_release(const void *)
+{
+}
+void order_acquire(const void *)
+{
+}
 void order_warp(unsigned, uint32_t)
 {
 }

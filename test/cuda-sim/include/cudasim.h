@@ -172,6 +172,11 @@ void st16(void *pointer, float4 value);
 uint2 ld8(const void *pointer);
 void st8(void *pointer, uint2 value);
 
+/* st.release.gpu, and ld.acquire.gpu until the value is there. Blocks run one after
+ * another: what no block before has released never is, and that is an error. */
+void release(unsigned *to, unsigned value);
+void acquire(const unsigned *from, unsigned value);
+
 /* cp.async of 4, 8 or 16 bytes, zeros after the first source_size. The copy is done where
  * it is waited for, and until then the destination is NaN. */
 void cp_async(void *to, const void *from, size_t size, size_t source_size);
