@@ -52,6 +52,21 @@ rij_status rj_workspace(rj_device *dev, size_t bytes, void **memory)
     return RIJ_OK;
 }
 
+unsigned *rj_words(const rj_device *dev)
+{
+    return rj_gpu_of(dev)->words;
+}
+
+static rij_status take_words(rj_gpu *gpu)
+{
+    const size_t bytes = RJ_WORDS * sizeof *gpu->words;
+
+    RJ_TRY(rj_called("cudaMalloc", cudaMalloc((void **)&gpu->words, bytes)));
+    RJ_TRY(
+        rj_called("cudaMemsetAsync", cudaMemsetAsync(gpu->words, 0, bytes, gpu->stream)));
+    return rj_called("cudaStreamSynchronize", cudaStreamSynchronize(gpu->stream));
+}
+
 static void close_device(rj_device *dev)
 {
     rj_gpu *gpu = rj_gpu_of(dev);
@@ -66,6 +81,7 @@ static void close_device(rj_device *dev)
     rj_vendor_close(dev);
     rj_capture_close(gpu);
     cudaFree(gpu->workspace);
+    cudaFree(gpu->words);
     rj_transfer_close(gpu);
     if (gpu->stream)
         cudaStreamDestroy(gpu->stream);
@@ -101,6 +117,8 @@ static rij_status open_device(rj_device *dev, int index)
         status =
             rj_called("cudaStreamCreate",
                       cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
+    if (status == RIJ_OK)
+        status = take_words(gpu);
     if (status == RIJ_OK)
         status = rj_transfer_open(gpu);
     if (status == RIJ_OK)

@@ -25,6 +25,11 @@ cudaStream_t rj_stream(rj_device *dev);
  * aligned, contents undefined; it is the next call's to overwrite. A call asks once. */
 rij_status rj_workspace(rj_device *dev, size_t bytes, void **memory);
 
+/* RJ_WORDS words of device memory by which blocks of a grid know of each other: zeros,
+ * and a kernel leaves them so. */
+enum { RJ_WORDS = 2048 };
+unsigned *rj_words(const rj_device *dev);
+
 /* Bytes rounded up so that what follows in a workspace is aligned. */
 static inline size_t rj_whole(size_t bytes)
 {

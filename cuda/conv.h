@@ -103,7 +103,8 @@ static inline size_t rj_gather_weights(const rj_gather *g)
 }
 
 /* A launch. With split > 1 each of `split` blocks sums its part of the reduction, writes
- * it to part[split][pixel][Kp], and another kernel does the rest. */
+ * it to part[split][pixel][Kp], and another kernel does the rest. A pair of blocks needs
+ * none: the first writes to part[pixel][Kp], and the second adds that to its own. */
 struct rj_conv_job {
     rj_gather g;
     const rj_real *x, *w;  /* cells */
@@ -113,7 +114,9 @@ struct rj_conv_job {
     rj_real *y;            /* cells */
     float *part;
     int split;
-    int tiles;       /* tiles of columns */
+    unsigned
+        *pairs; /* of pairs: two of each tile, zeros again when it has run; or NULL */
+    int tiles;  /* tiles of columns */
     int first_phase; /* of the launch */
 };
 

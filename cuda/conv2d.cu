@@ -53,10 +53,36 @@ static const struct {
 } tiles[RJ_TILES] = {{128, 128, 4}, {128, 64, 4},  {128, 256, 8}, {256, 128, 8},
                      {256, 64, 8},  {128, 128, 4}, {128, 64, 4},  {64, 64, 4}};
 
+/* Blocks of a product: tiles of all phases, of `pixels` rows. */
+static double tiles_of(const rj_gather *g, int tile, double pixels)
+{
+    return ceil(pixels / tiles[tile].rows) *
+           ceil((double)rj_channels(g->k) / tiles[tile].columns) * rj_phases(g);
+}
+
+/* Whether two parts are summed by a pair of blocks. */
+static bool in_pairs(const rj_device *dev, const rj_gather *g, int tile, int split)
+{
+    return split == 2 && dev->precision != RJ_FP32 && tile > RJ_SPAN_128_64 &&
+           2 * tiles_of(g, tile, rj_gather_rows(g)) <= RJ_WORDS && rj_phases(g) <= 65535;
+}
+
+/* Cycles that adding up takes: a launch, and parts written and read at 12 bytes a cycle;
+ * or a wait, and one part so, at the L2's 24. */
+static double adding(const rj_device *dev, const rj_gather *g, int tile, int split)
+{
+    const double each =
+        (double)rj_gather_pixels(g) * rj_channels(g->k) * 4 / rj_multiprocessors(dev);
+
+    if (split == 1)
+        return 0;
+    return in_pairs(dev, g, tile, split) ? 1000 + each * 2 / 24
+                                         : 4000 + each * (2 * split + 1) / 12;
+}
+
 /* Cycles that a product takes, roughly. Blocks go round the multiprocessors, and steps
  * take what is slower of a block's arithmetic and of the 24 bytes a cycle that the L2
- * gives each; beside them a block takes as long as to find its pixels and to write.
- * Adding up parts is one launch more, and reads and writes them at 12 bytes a cycle. A
+ * gives each; beside them a block takes as long as to find its pixels and to write. A
  * span of pixels is read once for all taps, but pixels of the grid's zeros cost too. */
 static double cycles(const rj_device *dev, const rj_gather *g, int tile, int split)
 {
@@ -64,7 +90,6 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
               n = tiles[tile].columns;
     const double phases = rj_phases(g), row = RJ_ROW / (double)rj_cell_bytes(dev);
     const double steps = (double)g->r * g->s * g->c / row / phases / split;
-    const double numbers = (double)rj_gather_pixels(g) * rj_channels(g->k);
     double pixels = rj_gather_rows(g), read = m;
     double step = dev->precision == RJ_FP32 ? m * n / 4.0 : m * n / 36.0;
 
@@ -73,14 +98,13 @@ static double cycles(const rj_device *dev, const rj_gather *g, int tile, int spl
         pixels = (double)g->n * f.p * f.q;
         read = rj_span_rows(dev, g, (rj_tile)tile) / (double)(g->r * g->s);
     }
-    const double blocks =
-        ceil(pixels / m) * ceil((double)rj_channels(g->k) / n) * phases * split;
+    const double blocks = tiles_of(g, tile, pixels) * split;
     const double rounds = ceil(blocks / sms);
     if (rounds * tiles[tile].warps < 8) // nobody works while a block waits
         step *= 1.3;
     const double taken = fmax(rounds * step, blocks / sms * RJ_ROW / 24 * (read + n));
     return ceil(steps) * taken + rounds * (500 + m * n / 8.0) +
-           (split > 1 ? 4000 + numbers * 4 * (2 * split + 1) / 12 / sms : 0);
+           adding(dev, g, tile, split);
 }
 
 /* Whether a tile can do it, in `split` parts. */
@@ -125,16 +149,16 @@ struct rj_needs {
     size_t parts, weights, images;
 };
 
-static rj_needs needs(const rj_device *dev, const rj_gather *g, rj_tile tile, int split,
+static rj_needs needs(const rj_device *dev, const rj_conv_job *job, rj_tile tile,
                       bool planar)
 {
+    const rj_gather *g = &job->g;
     const size_t cells = (size_t)g->n * (size_t)g->h * (size_t)g->w * (size_t)g->pitch;
-    const size_t parts = split > 1 ? (size_t)split * rj_gather_pixels(g) *
-                                         (size_t)rj_channels(g->k) * sizeof(float)
-                                   : 0;
+    const size_t parts = job->pairs ? 1 : job->split > 1 ? (size_t)job->split : 0;
     rj_needs n;
 
-    n.parts = rj_whole(parts);
+    n.parts =
+        rj_whole(parts * rj_gather_pixels(g) * (size_t)rj_channels(g->k) * sizeof(float));
     n.weights = rj_whole(rj_gather_weights(g) * rj_cell_bytes(dev));
     n.images = planar ? rj_whole((tile == RJ_FIRST ? rj_first_cells(g) : cells) *
                                  rj_cell_bytes(dev))
@@ -159,7 +183,7 @@ static __global__ void __launch_bounds__(256) add_parts(const rj_conv_job job, s
     const int k = (int)(at - pixel * (unsigned)groups) * N;
     for (int i = 0; i < job.split; i++) {
         float u[N];
-        rj_get<float, N>(job.part, ((size_t)i * all + at) * N, u);
+        rj_get_part<N>(job.part, ((size_t)i * all + at) * N, u);
 #pragma unroll
         for (int e = 0; e < N; e++)
             v[e] += u[e];
@@ -189,12 +213,14 @@ static rij_status run(rj_device *dev, const rj_conv *d, const rj_real *w,
     const rj_gather *g = &job->g;
     const rj_tile tile = plan(dev, g, &job->split);
     const bool planar = d->planar && !g->by_data;
-    const rj_needs n = needs(dev, g, tile, job->split, planar);
     const size_t all =
         rj_gather_pixels(g) * (size_t)rj_channels(g->k) / (size_t)rj_wide_cells(dev);
-    const size_t bytes = n.parts + n.images + (w ? n.weights : 0);
     void *memory = NULL;
 
+    if (tile != RJ_FIRST && in_pairs(dev, g, tile, job->split))
+        job->pairs = rj_words(dev);
+    const rj_needs n = needs(dev, job, tile, planar);
+    const size_t bytes = n.parts + n.images + (w ? n.weights : 0);
     if (bytes)
         RJ_TRY(rj_workspace(dev, bytes, &memory));
     job->part = (float *)memory;
@@ -210,7 +236,7 @@ static rij_status run(rj_device *dev, const rj_conv *d, const rj_real *w,
         job->w = to;
     }
     RJ_TRY(multiply(dev, job, tile));
-    return job->split > 1
+    return job->split > 1 && !job->pairs
                ? RJ_LAUNCH_CELLS(dev, add_parts, rj_blocks(all, 256), 256, 0, *job, all)
                : RIJ_OK;
 }

@@ -57,13 +57,13 @@ static __global__ void __launch_bounds__(ROWS *COLUMNS / 64, BLOCKS)
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int ty = lane / 8, tx = lane % 8;
     const int wm = warp % (ROWS / 32) * 32, wn = warp / (ROWS / 32) * 64;
-    const int k = k0 + wn + tx * 8;
+    const int k = k0 + wn + tx * 8, part = (int)blockIdx.y;
     float d[8][8] = {}, bias[8];
     int step, last;
 
     if (m0 >= job.g.n * f.p * f.q)
         return;
-    rj_take_steps<float>(job, f, &step, &last);
+    rj_take_steps<float>(job, f, part, &step, &last);
     if (step < last) {
         const int from = (int)threadIdx.x / RJ_CHUNKS;
         const unsigned char *const a = memory + (wm + ty) * RJ_ROW;
@@ -89,7 +89,7 @@ static __global__ void __launch_bounds__(ROWS *COLUMNS / 64, BLOCKS)
     for (int i = 0; i < 8; i++) {
         const size_t pixel = rj_pixel_of<false>(job.g, f, m0 + wm + ty + 4 * i);
         if (pixel != RJ_NOWHERE)
-            rj_write<float, 8>(job, pixel, k, bias, d[i]);
+            rj_write<float, 8>(job, part, pixel, k, bias, d[i]);
     }
 }
 

@@ -234,7 +234,7 @@ static __global__ void __launch_bounds__(THREADS, BLOCKS)
             rj_read_tap(half[0], r, l, memory, span, l.b + read, 0);
         rj_multiply_all<T, MI, NJ>(d, half[1]);
     }
-    rj_write_all<T, true, MORE, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
+    rj_write_all<T, true, MORE, MI, NJ>(job, f, 0, m0 + wm, k0 + wn, lane, d);
 }
 
 /* Launch it. */

@@ -29,7 +29,8 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
 
     if (m0 >= job.g.n * f.p * f.q)
         return;
-    rj_take_steps<T>(job, f, &step, &last);
+    const int part = MORE ? rj_take_part(job, memory) : (int)blockIdx.y;
+    rj_take_steps<T>(job, f, part, &step, &last);
     if (step < last) {
         const int from = (int)threadIdx.x / RJ_CHUNKS;
         const rj_lane l =
@@ -54,7 +55,11 @@ static __global__ void __launch_bounds__(WARPS_M *WARPS_N * 32, BLOCKS)
             rj_multiply_all<T, MI, NJ>(d, half[1]);
         }
     }
-    rj_write_all<T, false, MORE, MI, NJ>(job, f, m0 + wm, k0 + wn, lane, d);
+    if (MORE && job.pairs && part)
+        rj_take_over(rj_pair_of(job) + 1);
+    rj_write_all<T, false, MORE, MI, NJ>(job, f, part, m0 + wm, k0 + wn, lane, d);
+    if (MORE && job.pairs && !part)
+        rj_hand_over(rj_pair_of(job) + 1);
 }
 
 /* One tile for either type. */

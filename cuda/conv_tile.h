@@ -110,15 +110,39 @@ RJ_DEVICE void rj_copy_rows(const rj_copies<A> &t, const rj_gather &g, const T *
                   b < rows ? RJ_CHUNK : 0);
 }
 
-/* Steps [first, last) of the reduction are this block's. */
+/* The place of this block's tile in job.pairs: how many of its pair have begun, and
+ * whether the first has written. */
+RJ_DEVICE unsigned *rj_pair_of(const rj_conv_job &job)
+{
+    return job.pairs + 2 * (size_t)(blockIdx.z * gridDim.x + blockIdx.x);
+}
+
+/* The part of the reduction that is this block's, for all of its threads. Of a pair who
+ * begins first has the first, and waits for nobody. `memory`: 4 bytes of shared memory,
+ * free again when this returns. */
+RJ_DEVICE int rj_take_part(const rj_conv_job &job, unsigned char *memory)
+{
+    unsigned *const said = reinterpret_cast<unsigned *>(memory);
+
+    if (!job.pairs)
+        return (int)blockIdx.y;
+    if (threadIdx.x == 0)
+        *said = atomicInc(rj_pair_of(job), 1);
+    __syncthreads();
+    const unsigned part = *said;
+    __syncthreads();
+    return (int)part;
+}
+
+/* Steps [first, last) of the reduction are those of a part. */
 template <class T>
-RJ_DEVICE void rj_take_steps(const rj_conv_job &job, const rj_phase &f, int *first,
-                             int *last)
+RJ_DEVICE void rj_take_steps(const rj_conv_job &job, const rj_phase &f, int part,
+                             int *first, int *last)
 {
     const int cells = RJ_ROW / (int)sizeof(T);
     const int steps = (f.taps_h * f.taps_w * job.g.c + cells - 1) / cells;
     const int each = (steps + job.split - 1) / job.split;
-    const int from = (int)blockIdx.y * each;
+    const int from = part * each;
 
     *first = from < steps ? from : steps;
     *last = from + each < steps ? from + each : steps;
@@ -240,20 +264,55 @@ RJ_DEVICE void rj_finish(const rj_conv_job &job, size_t pixel, int k, const floa
     rj_put<T, N>(job.y, at, v);
 }
 
+/* N numbers of parts, 4 or 8, from number `at` on, a multiple of N. Of 32 the odd pieces
+ * of 16 bytes lie behind the even ones: a lane has two, and what lanes write at once are
+ * whole sectors then. */
+RJ_DEVICE size_t rj_piece_at(size_t at)
+{
+    return at / 32 * 32 + at / 4 % 2 * 16 + at / 8 % 4 * 4;
+}
+
+template <int N> RJ_DEVICE void rj_get_part(const float *part, size_t at, float v[N])
+{
+    const float *const from = part + rj_piece_at(at);
+
+#pragma unroll
+    for (int e = 0; e < N; e += 4) {
+        const float4 u = rj_load4_far(from + e * 4);
+        v[e] = u.x, v[e + 1] = u.y, v[e + 2] = u.z, v[e + 3] = u.w;
+    }
+}
+
+template <int N> RJ_DEVICE void rj_put_part(float *part, size_t at, float v[N])
+{
+    float *const to = part + rj_piece_at(at);
+
+#pragma unroll
+    for (int e = 0; e < N; e += 4)
+        rj_store4_far(to + e * 4, make_float4(v[e], v[e + 1], v[e + 2], v[e + 3]));
+}
+
 /* The same, or the block's part of it. */
 template <class T, int N>
-RJ_DEVICE void rj_write(const rj_conv_job &job, size_t pixel, int k, const float bias[N],
-                        float v[N])
+RJ_DEVICE void rj_write(const rj_conv_job &job, int part, size_t pixel, int k,
+                        const float bias[N], float v[N])
 {
-    if (job.split > 1)
-        rj_put<float, N>(
-            job.part,
-            (((size_t)blockIdx.y * job.g.n * job.g.out_h * job.g.out_w + pixel) *
-                 (size_t)rj_channels(job.g.k) +
-             (size_t)k),
-            v);
-    else
-        rj_finish<T, N>(job, pixel, k, bias, v);
+    const size_t pixels = (size_t)job.g.n * job.g.out_h * job.g.out_w;
+    const size_t before = job.pairs ? 0 : (size_t)part * pixels;
+    const size_t at = (before + pixel) * (size_t)rj_channels(job.g.k) + (size_t)k;
+
+    if (job.split > 1 && !(job.pairs && part)) {
+        rj_put_part<N>(job.part, at, v);
+        return;
+    }
+    if (job.pairs) {
+        float first[N];
+        rj_get_part<N>(job.part, at, first);
+#pragma unroll
+        for (int e = 0; e < N; e++)
+            v[e] = first[e] + v[e];
+    }
+    rj_finish<T, N>(job, pixel, k, bias, v);
 }
 
 #endif

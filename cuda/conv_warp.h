@@ -64,11 +64,11 @@ static inline bool rj_more(const rj_conv_job *job)
     return job->split > 1 || job->bias || job->beside || job->relu || job->g.k % RJ_BLOCK;
 }
 
-/* What a warp has summed, from row m and column k on; lane 4 g + t. MORE: there is more
- * to do with it. */
+/* What a warp has summed of a part, from row m and column k on; lane 4 g + t. MORE: there
+ * is more to do with it. */
 template <class T, bool GRID, bool MORE, int MI, int NJ>
-RJ_DEVICE void rj_write_all(const rj_conv_job &job, const rj_phase &f, int m, int k,
-                            int lane, const float d[MI][NJ][4])
+RJ_DEVICE void rj_write_all(const rj_conv_job &job, const rj_phase &f, int part, int m,
+                            int k, int lane, const float d[MI][NJ][4])
 {
     constexpr int N = rj_wide<T>::CELLS, TILES = N / 2, GROUPS = NJ / TILES;
     const int width = rj_channels(job.g.k), first = k + lane % 4 * N;
@@ -89,7 +89,7 @@ RJ_DEVICE void rj_write_all(const rj_conv_job &job, const rj_phase &f, int m, in
                 v[e] = d[i / 2][group * TILES + e / 2][i % 2 * 2 + e % 2];
             if (pixel != RJ_NOWHERE && at < width) {
                 if (MORE)
-                    rj_write<T, N>(job, pixel, at, bias[group], v);
+                    rj_write<T, N>(job, part, pixel, at, bias[group], v);
                 else
                     rj_put<T, N>(job.y, pixel * (unsigned)width + (unsigned)at, v);
             }

@@ -35,6 +35,7 @@ typedef struct rj_gpu {
     rj_stage small;  /* of uploads that are part of a graph */
     void *workspace; /* device memory for kernels: rj_workspace() */
     size_t workspace_bytes;
+    unsigned *words;          /* rj_words() */
     struct rj_vendor *vendor; /* cuBLAS and cuDNN; NULL: none is wanted */
 } rj_gpu;
 

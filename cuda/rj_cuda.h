@@ -6,7 +6,8 @@
  * Rules for kernels. `static __global__`; shared memory by RJ_SHARED or RJ_DYN_SMEM;
  * accesses of 16 bytes by rj_load16 and rj_store16, so that the simulator sees their
  * width; sums in a fixed order, no atomics on numbers, so that the same input gives the
- * same bits; no cooperation between the blocks of a grid. */
+ * same bits; blocks of a grid know of each other by rj_hand_over() alone, and who waits
+ * has begun after who is waited for. */
 #ifndef RJ_CUDA_H
 #define RJ_CUDA_H
 
@@ -54,6 +55,25 @@ RJ_DEVICE void rj_store16(void *to, uint4 v)
                                   __uint_as_float(v.z), __uint_as_float(v.w)));
 #else
     *reinterpret_cast<uint4 *>(to) = v;
+#endif
+}
+
+/* Four numbers past the L1: what other blocks wrote, or will read. */
+RJ_DEVICE float4 rj_load4_far(const float *from)
+{
+#if defined(RJ_CUDASIM)
+    return cudasim::ld16(from);
+#else
+    return __ldcg(reinterpret_cast<const float4 *>(from));
+#endif
+}
+
+RJ_DEVICE void rj_store4_far(float *to, float4 v)
+{
+#if defined(RJ_CUDASIM)
+    cudasim::st16(to, v);
+#else
+    __stcg(reinterpret_cast<float4 *>(to), v);
 #endif
 }
 
@@ -116,6 +136,42 @@ template <int KEEP> RJ_DEVICE void rj_copy_wait()
 #elif defined(__CUDA_ARCH__)
     asm volatile("cp.async.wait_group %0;\n" ::"n"(KEEP) : "memory");
 #endif
+}
+
+/* ---- blocks of a grid -------------------------------------------------------------- */
+
+/* For all threads of a block: what they have written before is for whoever takes it.
+ * `flag`, in device memory, goes from 0 to 1. */
+RJ_DEVICE void rj_hand_over(unsigned *flag)
+{
+    __syncthreads();
+    if (threadIdx.x)
+        return;
+#if defined(RJ_CUDASIM)
+    cudasim::release(flag, 1);
+#elif defined(__CUDA_ARCH__)
+    asm volatile("st.release.gpu.global.u32 [%0], 1;\n" ::"l"(flag) : "memory");
+#endif
+}
+
+/* For all threads of a block: wait until it is handed over; `flag` goes back to 0. */
+RJ_DEVICE void rj_take_over(unsigned *flag)
+{
+    if (threadIdx.x == 0) {
+#if defined(RJ_CUDASIM)
+        cudasim::acquire(flag, 1);
+#elif defined(__CUDA_ARCH__)
+        unsigned now;
+        do {
+            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];\n"
+                         : "=r"(now)
+                         : "l"(flag)
+                         : "memory");
+        } while (!now);
+#endif
+        atomicExch(flag, 0u);
+    }
+    __syncthreads();
 }
 
 /* ---- matrices of a warp ------------------------------------------------------------ */
