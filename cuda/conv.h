@@ -114,9 +114,8 @@ struct rj_conv_job {
     rj_real *y;            /* cells */
     float *part;
     int split;
-    unsigned
-        *pairs; /* of pairs: two of each tile, zeros again when it has run; or NULL */
-    int tiles;  /* tiles of columns */
+    unsigned *pairs; /* two words a tile, zeros when it has run; or NULL: no pairs */
+    int tiles;       /* tiles of columns */
     int first_phase; /* of the launch */
 };
 

@@ -64,7 +64,7 @@ static double tiles_of(const rj_gather *g, int tile, double pixels)
 static bool in_pairs(const rj_device *dev, const rj_gather *g, int tile, int split)
 {
     return split == 2 && dev->precision != RJ_FP32 && tile > RJ_SPAN_128_64 &&
-           2 * tiles_of(g, tile, rj_gather_rows(g)) <= RJ_WORDS && rj_phases(g) <= 65535;
+           2 * tiles_of(g, tile, rj_gather_rows(g)) <= RJ_WORDS;
 }
 
 /* Cycles that adding up takes: a launch, and parts written and read at 12 bytes a cycle;
@@ -217,7 +217,7 @@ static rij_status run(rj_device *dev, const rj_conv *d, const rj_real *w,
         rj_gather_pixels(g) * (size_t)rj_channels(g->k) / (size_t)rj_wide_cells(dev);
     void *memory = NULL;
 
-    if (tile != RJ_FIRST && in_pairs(dev, g, tile, job->split))
+    if (in_pairs(dev, g, tile, job->split))
         job->pairs = rj_words(dev);
     const rj_needs n = needs(dev, job, tile, planar);
     const size_t bytes = n.parts + n.images + (w ? n.weights : 0);

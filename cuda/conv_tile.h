@@ -292,7 +292,7 @@ template <int N> RJ_DEVICE void rj_put_part(float *part, size_t at, float v[N])
         rj_store4_far(to + e * 4, make_float4(v[e], v[e + 1], v[e + 2], v[e + 3]));
 }
 
-/* The same, or the block's part of it. */
+/* rj_finish() of what is summed, or the block's part of it. */
 template <class T, int N>
 RJ_DEVICE void rj_write(const rj_conv_job &job, int part, size_t pixel, int k,
                         const float bias[N], float v[N])
