@@ -1,8 +1,10 @@
 /* bench_stream.c: ops that read and write more than they compute, in bytes a second, each
  * array of the formula counted once each way; and the contrastive loss, in operations:
- * 2 M^2 D forward, twice that backward. Each runs on a tape of its own, is held against
- * the reference device on two pictures, then timed. */
+ * 2 M^2 D forward, twice that backward. Each runs on a tape of its own, but statistics,
+ * which have no gradient; it is held against the reference device on two pictures, then
+ * timed. */
 #include "bench_kernel.h"
+#include "device/statistics.h"
 #include <math.h>
 #include <stdio.h>
 
@@ -190,6 +192,46 @@ static void run_contrast(const bench_bed *all, int m, int d)
     rj_tape_free(&ours.tape);
 }
 
+/* Statistics of images: no pictures, and no gradient. */
+typedef struct images {
+    rj_device *dev;
+    rj_picture d;
+    rj_real *x, *work, *y;
+} images;
+
+static rij_status statistics(void *job)
+{
+    const images *i = job;
+
+    return i->dev->k->statistics(i->dev, &i->d, i->x, i->work, i->y);
+}
+
+static void run_statistics(const bench_bed *all, int side)
+{
+    const size_t n = 2 * (size_t)all->o.batch, each = (size_t)side * (size_t)side;
+    images i = {all->ref, {2, 3, side, side}};
+    rj_real *ref = bench_numbers(2 * RJ_STATISTICS, 0);
+    bench_times t;
+
+    i.x = bench_numbers(n * 3 * each, 1);
+    i.work = bench_numbers(n * 2 * each, 2);
+    i.y = ref;
+    bench_check(statistics(&i), "statistics");
+    i.dev = all->cpu;
+    i.y = bench_numbers(n * RJ_STATISTICS, 3);
+    bench_check(statistics(&i), "statistics");
+    bench_judge(all, "statistics", bench_error(i.y, ref, 2 * RJ_STATISTICS));
+    i.d.n = (int)n;
+    t = bench_time(statistics, &i, all->o.steps, true);
+    printf("%-16s (%d,3,%d,%d)\t%8.3f\t%6.1f\t%8s\t%6s\n", "statistics", i.d.n, side,
+           side, t.median * 1e3, (double)(n * 3 * each * sizeof(rj_real)) / t.least / 1e9,
+           "-", "-");
+    rj_free(ref);
+    rj_free(i.x);
+    rj_free(i.work);
+    rj_free(i.y);
+}
+
 void bench_streams(const bench_bed *all)
 {
     printf("\n%-32s\t%8s\t%6s\t%8s\t%6s\n", "memory", "forward", "GB/s", "backward",
@@ -198,6 +240,7 @@ void bench_streams(const bench_bed *all)
         run_stream(all, &streams[i], 64, 32);
         run_stream(all, &streams[i], 256, 8);
     }
+    run_statistics(all, 96);
     printf("\n%-32s\t%8s\t%6s\t%8s\t%6s\n", "loss", "forward", "GFLOPs", "backward",
            "GFLOPs");
     run_contrast(all, 256, 128);

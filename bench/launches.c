@@ -7,6 +7,7 @@
  * a time unless told; cubinfo makes a roofline of that. Numbers are whatever lies in
  * memory: nothing is computed, and nothing timed. */
 #include "device/device.h"
+#include "device/statistics.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,26 @@ done:
     return status;
 }
 
+/* The statistics of a batch of images. */
+static rij_status statistics(rj_device *dev, int batch)
+{
+    const rj_picture d = {batch, 3, SIDE, SIDE};
+    const size_t each = (size_t)SIDE * SIDE;
+    rj_arena arena[3] = {0};
+    rj_real *x, *work, *y;
+    rij_status status;
+
+    RJ_TRY_DONE(numbers(dev, &arena[0], 3 * each * (size_t)batch, &x));
+    RJ_TRY_DONE(numbers(dev, &arena[1], 2 * each * (size_t)batch, &work));
+    RJ_TRY_DONE(numbers(dev, &arena[2], RJ_STATISTICS * (size_t)batch, &y));
+    RJ_TRY_DONE(dev->k->statistics(dev, &d, x, work, y));
+    RJ_TRY_DONE(rj_wait(dev));
+done:
+    for (int i = 0; i < 3; i++)
+        rj_arena_free(&arena[i]);
+    return status;
+}
+
 static rij_status all(rj_device *dev, int batch)
 {
     for (int p = RJ_FP32; p <= RJ_TF32; p++) {
@@ -130,6 +151,7 @@ static rij_status all(rj_device *dev, int batch)
         if (p != RJ_TF32)
             RJ_TRY(normalise(dev, batch));
     }
+    RJ_TRY(statistics(dev, batch));
     RJ_TRY(contrast(dev, 2 * batch, 128));
     return contrast(dev, 4096, 128);
 }

@@ -228,6 +228,12 @@ rij_status rj_cpu_residual_grad(rj_device *dev, const rj_residual *d, const rj_r
     return pictures(dev)->residual_grad(dev, d, x, dy, dx);
 }
 
+rij_status rj_cpu_statistics(rj_device *dev, const rj_picture *d, const rj_real *planar,
+                             rj_real *work, rj_real *y)
+{
+    return dev->isa->numbers->statistics(dev, d, planar, work, y);
+}
+
 rij_status rj_cpu_linear(rj_device *dev, int n, int c, int k, const rj_real *x,
                          const rj_real *w, const rj_real *bias, rj_real *y)
 {

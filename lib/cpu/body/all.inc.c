@@ -31,6 +31,7 @@
 #    include "cpu/body/linear.inc.c"
 #    include "cpu/body/contrast.inc.c"
 #    include "cpu/body/optimisers.inc.c"
+#    include "cpu/body/statistics.inc.c"
 #    define RJ_ENTRY_rows(name) .name = name,
 #else
 #    define RJ_ENTRY_rows(name)
