@@ -36,19 +36,42 @@ static double triangle(double x)
     return fabs(x) < 1 ? 1 - fabs(x) : 0;
 }
 
-static double plain_resize(const rj_image *image, int w, int h, int x, int y, int c)
+/* The textbook forms of the filters, in the order of enum rj_filter. */
+static double weight_of(enum rj_filter by, double d)
+{
+    const double pi = acos(-1);
+
+    if (by == RJ_BOX)
+        return d > -0.5 && d <= 0.5;
+    d = fabs(d);
+    switch (by) {
+    case RJ_CUBIC:
+        return d < 1   ? 1.5 * pow(d, 3) - 2.5 * pow(d, 2) + 1
+               : d < 2 ? -0.5 * pow(d, 3) + 2.5 * pow(d, 2) - 4 * d + 2
+                       : 0;
+    case RJ_LANCZOS:
+        return d == 0  ? 1
+               : d < 3 ? sin(pi * d) / (pi * d) * sin(pi * d / 3) / (pi * d / 3)
+                       : 0;
+    default:
+        return triangle(d);
+    }
+}
+
+static double plain_resize(const rj_image *image, enum rj_filter by, int w, int h, int x,
+                           int y, int c)
 {
     const double sx = (double)image->w / w, sy = (double)image->h / h;
     double sum = 0, total = 0;
 
     for (int j = 0; j < image->h; j++)
         for (int i = 0; i < image->w; i++) {
-            const double k = triangle((i + 0.5 - (x + 0.5) * sx) / fmax(1, sx)) *
-                             triangle((j + 0.5 - (y + 0.5) * sy) / fmax(1, sy));
+            const double k = weight_of(by, (i + 0.5 - (x + 0.5) * sx) / fmax(1, sx)) *
+                             weight_of(by, (j + 0.5 - (y + 0.5) * sy) / fmax(1, sy));
             sum += k * at(image, i, j, c);
             total += k;
         }
-    return sum / total;
+    return fmin(255, fmax(0, sum / total));
 }
 
 START_TEST(blur_is_the_gaussian_sum)
@@ -71,20 +94,24 @@ START_TEST(blur_is_the_gaussian_sum)
 END_TEST
 
 /* Heights beyond one strip of 32 rows, sizes that are no multiple of anything. */
-START_TEST(resize_is_the_triangle_sum)
+START_TEST(resize_is_the_sum_by_its_filter)
 {
     static const int to[][2] = {{37, 70}, {74, 140}, {19, 23}, {5, 71}, {1, 1}, {100, 3}};
 
-    for (int s = 0; s < RJ_COUNT(to); s++) {
+    for (int s = 0; s < RJ_COUNT(to) * RJ_FILTERS; s++) {
+        const enum rj_filter by = (enum rj_filter)(s % RJ_FILTERS);
+        const int *size = to[s / RJ_FILTERS];
         rj_image a = picture(37, 70, 2), b;
 
-        OK(rj_image_resize(&a, to[s][0], to[s][1], &b));
-        ck_assert_int_eq(b.w, to[s][0]);
-        ck_assert_int_eq(b.h, to[s][1]);
-        for (int i = 0; i < b.w * b.h * 3; i++)
-            ck_assert_double_le(fabs(b.rgb[i] - plain_resize(&a, b.w, b.h, i / 3 % b.w,
-                                                             i / 3 / b.w, i % 3)),
-                                0.501);
+        OK(rj_image_resample(&a, size[0], size[1], by, &b));
+        ck_assert_int_eq(b.w, size[0]);
+        ck_assert_int_eq(b.h, size[1]);
+        for (int i = 0; i < b.w * b.h * 3; i++) {
+            const double wanted =
+                plain_resize(&a, by, b.w, b.h, i / 3 % b.w, i / 3 / b.w, i % 3);
+            ck_assert_msg(fabs(b.rgb[i] - wanted) <= 0.501, "filter %d, %d x %d: %d, %g",
+                          (int)by, b.w, b.h, b.rgb[i], wanted);
+        }
         rj_image_free(&a);
         rj_image_free(&b);
     }
@@ -307,7 +334,7 @@ START_TEST(each_allocation_may_fail)
 END_TEST
 
 SUITE(augment, 60, chains_are_drawn_by_their_chances, blur_is_the_gaussian_sum,
-      resize_is_the_triangle_sum, resize_by_one_and_blur_by_nothing_change_nothing,
+      resize_is_the_sum_by_its_filter, resize_by_one_and_blur_by_nothing_change_nothing,
       noise_is_normal_and_follows_its_stream, jpeg_keeps_the_size_and_forgets_by_quality,
       law_degrades_its_share_of_views, draws_do_not_look_at_the_picture,
       each_allocation_may_fail)

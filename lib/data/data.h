@@ -69,7 +69,11 @@ rij_status rj_degrade_noise(const rj_image *image, double deviation, rj_random *
                             rj_image *out);
 /* Down to factor x size by an area-correct triangle filter, and back up to the size. */
 rij_status rj_degrade_resize(const rj_image *image, double factor, rj_image *out);
-/* Any size, triangle filter with half-pixel centres, widened when shrinking. */
+/* Any size by a filter with half-pixel centres, widened when shrinking. */
+enum rj_filter { RJ_BOX, RJ_TRIANGLE, RJ_CUBIC, RJ_LANCZOS, RJ_FILTERS };
+rij_status rj_image_resample(const rj_image *image, int w, int h, enum rj_filter by,
+                             rj_image *out);
+/* The same by the triangle. */
 rij_status rj_image_resize(const rj_image *image, int w, int h, rj_image *out);
 
 enum rj_degradation {
@@ -110,6 +114,9 @@ enum rj_operator {
 extern const char *const rj_operator_names[RJ_OPERATORS]; /* "fixed-nearest", .. */
 rij_status rj_operate(const rj_image *image, enum rj_operator which, rj_random *r,
                       rj_image *out);
+/* A photograph through fewer pixels and back, its detail put back softly or invented, the
+ * usual child of a photograph in training; remake.c. */
+rij_status rj_remake(const rj_image *image, rj_random *r, rj_image *out);
 /* out = share a + (1 - share) b, rounded; same sizes. */
 rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
                           rj_image *out);
@@ -192,8 +199,8 @@ typedef struct rj_view_law {
     rj_law degrade;
     double forged;   /* share of fakes that are forged children of the batch's reals */
     double blended;  /* share of forged children blended with their parent */
-    double operated; /* share of forged children made by a fixed operator although there
-                        is a stored child */
+    double operated; /* share of forged children that are remade although there is a
+                        stored child */
 } rj_view_law;
 
 /* Where a view lies: a window up to crop + 32 pixels, which is degraded as a whole, and
@@ -218,8 +225,8 @@ enum rj_batch_kind {
 /* Rows: view 0 of images 0..n-1, view 1 of them, then `broken` trace-broken views. In a
  * mixed batch images 0..n/2-1 are real and n/2..n-1 fake; fake n/2+i is, with probability
  * law.forged, made from real i: its stored child if the data has one of equal size
- * (parent column; of several, any) and chance, law.operated, does not prefer a fixed
- * operator, else by such an operator; both get the same window, flip and degradation in
+ * (parent column; of several, any) and chance, law.operated, does not prefer a remade
+ * one, else remade; both get the same window, flip and degradation in
  * either view. Otherwise it is any stored fake, with a window of
  * its own but real i's degradation draw. Without stored fakes all are forged.
  * Trace-broken row 2n+i is made from real view i (at most as many as there are real

@@ -262,11 +262,10 @@ static rij_status put_broken(const job *j, const rj_image *window, const rj_plac
 /* How fake i of a batch is made. */
 typedef struct forging {
     bool wanted;
-    enum rj_operator which; /* where no stored child serves */
-    double share;           /* of the child; the rest is its parent */
-    int sample;             /* of the stored child, or -1 */
-    const rj_image *child;  /* taken from the cache, or NULL */
-    rj_random r;            /* of the operator, the same for both views */
+    double share;          /* of the child; the rest is its parent */
+    int sample;            /* of the stored child, or -1 */
+    const rj_image *child; /* taken from the cache, or NULL */
+    rj_random r;           /* of the remake, the same for both views */
 } forging;
 
 /* The same draws whatever comes of them. */
@@ -279,7 +278,6 @@ static forging draw_forging(const job *j, int row, int parent)
     double u;
 
     f.wanted = rj_random_uniform(&r, 0, 1) < m->law.forged;
-    f.which = (enum rj_operator)rj_random_below(&r, RJ_OPERATORS);
     u = rj_random_uniform(&r, 0, 1);
     if (rj_random_uniform(&r, 0, 1) >= m->law.operated && children > 0)
         f.sample = m->child[m->first[parent] + (int)(u * children)];
@@ -291,7 +289,7 @@ static forging draw_forging(const job *j, int row, int parent)
     return f;
 }
 
-/* The child's window from its parent's: of the stored child, else by the operator. */
+/* The child's window from its parent's: of the stored child, else remade. */
 static rij_status forge_window(const forging *f, const rj_image *window,
                                const rj_place *place, rj_image *out)
 {
@@ -302,7 +300,7 @@ static rij_status forge_window(const forging *f, const rj_image *window,
     if (f->child)
         RJ_TRY(rj_image_crop(f->child, place->x, place->y, place->w, place->h, &child));
     else
-        RJ_TRY(rj_operate(window, f->which, &r, &child));
+        RJ_TRY(rj_remake(window, &r, &child));
     if (f->share >= 1) {
         *out = child;
         return RIJ_OK;
@@ -347,7 +345,7 @@ static rij_status put_view(const job *j, const rj_image *image, int sample,
 }
 
 /* Both views of real image i, of what is forged from it, and its trace-broken views. A
- * stored child of another size than its parent makes no pair: the operator does. */
+ * stored child of another size than its parent makes no pair: a remade window does. */
 static rij_status put_real(const job *j, int i, forging *f)
 {
     const rj_mix *m = j->m;

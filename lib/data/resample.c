@@ -56,30 +56,61 @@ static rij_status taps_new(int n, int most, taps *out)
     return RIJ_OK;
 }
 
-/* The triangle with half-pixel centres, as wide as an output pixel when shrinking:
+/* A filter's weight at a distance, in pixels of the coarser picture: box, triangle, cubic
+ * (Keys 1981, a = -1/2) or Lanczos of three lobes. */
+static double weight_at(enum rj_filter filter, double x)
+{
+    const double pi = 3.14159265358979323846;
+
+    if (filter == RJ_BOX)
+        return x > -0.5 && x <= 0.5 ? 1 : 0;
+    x = fabs(x);
+    switch (filter) {
+    case RJ_TRIANGLE:
+        return RJ_MAX(0.0, 1 - x);
+    case RJ_CUBIC:
+        return x < 1   ? (1.5 * x - 2.5) * x * x + 1
+               : x < 2 ? ((2.5 - 0.5 * x) * x - 4) * x + 2
+                       : 0;
+    default:
+        return x < 1e-9 ? 1
+               : x < 3  ? 3 * sin(pi * x) * sin(pi * x / 3) / (pi * pi * x * x)
+                        : 0;
+    }
+}
+
+/* A filter with half-pixel centres, as wide as an output pixel when shrinking:
  *
  *     centre = (i + 1/2) n_in/n_out,  width = max(1, n_in/n_out)
- *     weight of input k = max(0, 1 - |k + 1/2 - centre| / width), normalised
+ *     weight of input k = filter((k + 1/2 - centre) / width), normalised
  *
- * (what PIL calls BILINEAR with its antialiasing). */
-static rij_status triangle(int in, int out, taps *t)
+ * (what PIL calls BOX, BILINEAR, BICUBIC and LANCZOS). Where roundings leave a box
+ * without a pixel, the one at its centre is taken. */
+static rij_status resizing(enum rj_filter filter, int in, int out, taps *t)
 {
+    static const double reach[] = {0.5, 1, 2, 3};
     const double scale = (double)in / out, width = RJ_MAX(1.0, scale);
+    const double radius = reach[filter] * width;
 
-    RJ_TRY(taps_new(out, 2 * (int)ceil(width) + 2, t));
+    RJ_TRY(taps_new(out, 2 * (int)ceil(radius) + 2, t));
     for (int i = 0; i < out; i++) {
         const double centre = (i + 0.5) * scale;
-        const int first = RJ_MAX(0, (int)floor(centre - width + 0.5));
-        const int end = RJ_MIN(in, (int)floor(centre + width + 0.5));
+        int first = RJ_MAX(0, (int)floor(centre - radius + 0.5));
+        int end = RJ_MIN(in, (int)floor(centre + radius + 0.5));
         const size_t at = (size_t)i * (size_t)t->most;
         double sum = 0;
 
         for (int k = first; k < end; k++)
-            sum += RJ_MAX(0.0, 1 - fabs(k + 0.5 - centre) / width);
+            sum += weight_at(filter, (k + 0.5 - centre) / width);
+        if (sum == 0) {
+            first = RJ_MIN(in - 1, (int)centre);
+            end = first + 1;
+        }
         for (int k = first; k < end; k++) {
-            const double weight = RJ_MAX(0.0, 1 - fabs(k + 0.5 - centre) / width);
+            const double weight =
+                sum == 0 ? 1 : weight_at(filter, (k + 0.5 - centre) / width) / sum;
             t->index[at + (size_t)(k - first)] = k;
-            t->weight[at + (size_t)(k - first)] = (float)(weight / sum);
+            t->weight[at + (size_t)(k - first)] = (float)weight;
         }
         t->used[i] = end - first;
     }
@@ -226,13 +257,19 @@ done:
 
 rij_status rj_image_resize(const rj_image *image, int w, int h, rj_image *out)
 {
+    return rj_image_resample(image, w, h, RJ_TRIANGLE, out);
+}
+
+rij_status rj_image_resample(const rj_image *image, int w, int h, enum rj_filter by,
+                             rj_image *out)
+{
     taps tx, ty;
     rij_status status;
 
     RJ_REQUIRE(w >= 1 && h >= 1 && w <= 65536 && h <= 65536, RIJ_E_ARGUMENT,
                "resize to %d x %d pixels", w, h);
-    RJ_TRY(triangle(image->w, w, &tx));
-    status = triangle(image->h, h, &ty);
+    RJ_TRY(resizing(by, image->w, w, &tx));
+    status = resizing(by, image->h, h, &ty);
     if (status != RIJ_OK) {
         taps_free(&tx);
         return status;

@@ -1,6 +1,6 @@
 /* views.c: the views a training validates itself on. They are made once, from images of
  * groups that never train: each chosen image natively and, by the training's own law,
- * degraded; without generated images among them, children by fixed operators. */
+ * degraded; without generated images among them, remade children. */
 #include "judge/judge.h"
 #include <string.h>
 
@@ -43,7 +43,7 @@ static int choose(const rj_dataset *d, int label, int *chosen)
     return n;
 }
 
-/* A window, sent through an operator if asked, degraded if asked, then the crop. */
+/* A window, remade if asked, degraded if asked, then the crop. */
 static rij_status make_view(const rj_trainer *t, const rj_image *image, bool forge,
                             bool degrade, rj_random r, float *planar)
 {
@@ -59,8 +59,7 @@ static rij_status make_view(const rj_trainer *t, const rj_image *image, bool for
     law.share = degrade ? 1 : 0;
     RJ_TRY_DONE(rj_image_crop(image, x, y, RJ_MAX(w, crop), RJ_MAX(h, crop), &window));
     if (forge)
-        RJ_TRY_DONE(rj_operate(
-            &window, (enum rj_operator)rj_random_below(&r, RJ_OPERATORS), &r, &forged));
+        RJ_TRY_DONE(rj_remake(&window, &r, &forged));
     RJ_TRY_DONE(rj_degrade(forge ? &forged : &window, &law, &r, &degraded));
     RJ_TRY_DONE(rj_image_crop(&degraded, (degraded.w - crop) / 2, (degraded.h - crop) / 2,
                               crop, crop, &view));
