@@ -78,8 +78,14 @@ static int train(const plan *p, int shuffled, rij_model **model)
     o.jpeg_min = 50;
     o.jpeg_max = 95;
     o.forged = 0.5;
-    o.operated = 0.25;
-    o.front = "haar";     // best on auto-encoders never seen (docs/results.md)
+    o.operated = -1; // there are stored children of every photograph
+    o.lambda = 1;
+    o.encoder = "small";
+    o.front = "haar"; // best on auto-encoders never seen (docs/results.md)
+    o.crop = 96;
+    o.batch2 = 32;
+    o.blur_max = 1.2;
+    o.resize_min = 0.6;
     o.precision = "bf16"; // of the steps; the model judges in fp32
     o.shuffle_labels = shuffled;
     o.progress = show_progress;

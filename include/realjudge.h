@@ -252,9 +252,8 @@ typedef struct rij_train_options {
                               forwards and backwards, is stored as bfloat16, 8
                               significant bits, and convolutions multiply that; they
                               add up in float32, and parameters, their gradients, heads
-                              and losses stay float32. What passes takes half the
-                              memory. In hardware where the
-                              processor can, else in software alike. A layer is then off
+                              and losses stay float32. What passes takes half the memory.
+                              In hardware or in software alike. A layer is then off
                               by about 0.3 % of its numbers' size, by about 1 % where
                               Winograd's algorithm makes it. Validation, calibration and
                               the new model itself judge in fp32 */
@@ -266,23 +265,24 @@ typedef struct rij_train_options {
     int64_t cache_bytes; /* memory for decoded images (1 GiB); off: decode each time */
     int shuffle_labels;  /* 1: train on shuffled labels, to unmask a leak (0) */
     /* views */
-    int crop;               /* side of the native crop, 32..512, multiple of 16 (96) */
+    int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
     const char *law;        /* "one" of JPEG, blur, noise, resizing (default); "chain":
                                resizing, blur, noise, JPEG by chance (docs/math.md) */
     int jpeg_min, jpeg_max; /* JPEG quality of a degraded view, 1..100 (60, 98) */
-    double blur_max;        /* Gaussian sigma, pixels (1.2) */
+    double blur_max;        /* Gaussian sigma, pixels (1.1) */
     double noise_max;       /* standard deviation, grey levels (6) */
-    double resize_min;      /* down to this factor and back up, 0.1..1 (0.6) */
+    double resize_min;      /* down to this factor and back up, 0.1..1 (0.5) */
     double forged;          /* share of fakes replaced by forged children of the batch's
                                own photographs, cropped and degraded alike (0.65); off */
-    double operated; /* share of forged children made by a fixed operator although a
-                        stored child is there (0.5); off */
+    double operated; /* share of forged children that are photographs remade on the spot
+                        although a stored child is there (1); off */
     double blended;  /* share of forged children blended with their parent (0); off */
     /* network */
-    const char *encoder; /* "small" (default, about 1 M parameters), "patch" (0.2 M, which
-                            sees little of a picture at once), "resnet18", "resnet50" */
-    const char *front;   /* "raw", "median", "npr", "haar", "octaves" (default) */
+    const char *encoder; /* "statistics" (default: of fine detail, two layers), "small"
+                            (1 M parameters), "patch" (0.2 M), "resnet18", "resnet50" */
+    const char *front;   /* "raw" (all statistics takes), "octaves" (else the default),
+                            "median", "npr", "haar" */
     int embedding;       /* width d of z_hom, z_het and z, 8..1024 (128) */
     /* stage 1: natural traces, real images only */
     int batch1;          /* images a step, two views each, 4..4096 (32) */
@@ -292,17 +292,17 @@ typedef struct rij_train_options {
     double broken;       /* trace-broken views per real view, 0..1 (0.5); off */
     int traces;          /* H natural traces, 1..256 (1); off: plain SupCon in stage 2 */
     /* stage 2: detector, real and fake images */
-    int batch2;            /* images a step, two views each, 4..4096 (32) */
-    int steps2;            /* optimiser steps at most (600) */
+    int batch2;            /* images a step, two views each, 4..4096 (64) */
+    int steps2;            /* optimiser steps at most (2000) */
     double rate2;          /* learning rate (1e-3) */
     const char *optimiser; /* "adamw" (default), "sgd" (momentum 0.9) */
-    double weight_decay;   /* (1e-2 with adamw, 1e-4 with sgd); off */
+    double weight_decay;   /* (1; 1e-2 with other encoders, 1e-4 with sgd); off */
     double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
     int patience;          /* validation checks without gain before stopping (6); off */
     double average;       /* what a step keeps of the mean of parameters that is returned,
                              0..0.9999 (0.99); off: the best by validation is returned */
     const char *contrast; /* "extended" (v1), "soft" (v2, default), "none" */
-    double lambda;        /* weight of the contrastive loss (1); off */
+    double lambda;        /* weight of the contrastive loss (0.1); off */
     double tau, tau_s;    /* temperatures (0.1, 0.2), at least 0.02 */
     double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
     double rho;         /* weight of the traces as anchors (0.2); off */

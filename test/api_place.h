@@ -129,6 +129,7 @@ static inline rij_train_options brief(void)
     o.seed = 5;
     o.min_images = 2;
     o.validation = 0.3;
+    o.encoder = "small";
     o.crop = 32;
     o.embedding = 16;
     o.batch1 = o.batch2 = 4;

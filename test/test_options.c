@@ -22,22 +22,33 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.threads == 0 && o.seed == 0 && o.split == NULL);
     ck_assert(o.validation == 0.1 && o.min_images == 16 && o.shuffle_labels == 0);
     ck_assert(o.cache_bytes == (int64_t)1 << 30);
-    ck_assert(o.crop == 96 && o.degraded == 0.5 && o.jpeg_min == 60 && o.jpeg_max == 98);
-    ck_assert(o.blur_max == 1.2 && o.noise_max == 6 && o.resize_min == 0.6);
-    ck_assert(o.forged == 0.65 && o.operated == 0.5 && o.blended == 0);
-    ck_assert_str_eq(o.encoder, "small");
-    ck_assert_str_eq(o.front, "octaves");
+    ck_assert(o.crop == 144 && o.degraded == 0.5 && o.jpeg_min == 60 && o.jpeg_max == 98);
+    ck_assert(o.blur_max == 1.1 && o.noise_max == 6 && o.resize_min == 0.5);
+    ck_assert(o.forged == 0.65 && o.operated == 1 && o.blended == 0);
+    ck_assert_str_eq(o.encoder, "statistics");
+    ck_assert_str_eq(o.front, "raw");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);
     ck_assert(o.l_het == -1 && o.l_dec == -1 && o.broken == 0.5 && o.traces == 1);
-    ck_assert(o.batch2 == 32 && o.steps2 == 600 && o.rate2 == 1e-3);
+    ck_assert(o.batch2 == 64 && o.steps2 == 2000 && o.rate2 == 1e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
-    ck_assert(o.weight_decay == 1e-2 && o.warmup == 0.05 && o.patience == 6);
+    ck_assert(o.weight_decay == 1 && o.warmup == 0.05 && o.patience == 6);
     ck_assert(o.average == 0.99);
     ck_assert_str_eq(o.contrast, "soft");
-    ck_assert(o.lambda == 1 && o.tau == 0.1 && o.tau_s == 0.2);
+    ck_assert(o.lambda == 0.1 && o.tau == 0.1 && o.tau_s == 0.2);
     ck_assert(o.alpha == 0.5 && o.beta == 0.5 && o.rho == 0.2);
     ck_assert_str_eq(o.decide, "classifier");
     ck_assert(o.progress == NULL && o.user == NULL);
+}
+END_TEST
+
+START_TEST(some_defaults_depend_on_the_encoder)
+{
+    rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
+
+    o.encoder = "small";
+    OK(rij_train_options_resolve(&o));
+    ck_assert_str_eq(o.front, "octaves");
+    ck_assert(o.weight_decay == 1e-2);
 }
 END_TEST
 
@@ -199,13 +210,16 @@ START_TEST(unknown_names_are_answered_with_the_known_ones)
     REFUSED(precision, "fp16");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "fp32, bf16"));
     REFUSED(encoder, "vit");
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "small, patch, resnet18, resnet50"));
+    ck_assert_ptr_nonnull(
+        strstr(rij_last_error(), "statistics, small, patch, resnet18, resnet50"));
     REFUSED(front, "sobel");
     ck_assert_ptr_nonnull(strstr(rij_last_error(), "octaves, haar, raw, median, npr"));
     REFUSED(optimiser, "adam");
     REFUSED(contrast, "");
     REFUSED(decide, "Classifier");
     o.front = kind;
+    FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT); // the encoder takes raw
+    o.encoder = "small";
     OK(rij_train_options_resolve(&o));
     kind[0] = 'x';
     ck_assert_str_eq(o.front, "npr"); // static text now
@@ -243,9 +257,9 @@ START_TEST(options_become_json)
     ck_assert_ptr_nonnull(json);
     ck_assert_str_eq(json_string_value(json_object_get(json, "seed")),
                      "18446744073709551615");
-    ck_assert_str_eq(json_string_value(json_object_get(json, "encoder")), "small");
+    ck_assert_str_eq(json_string_value(json_object_get(json, "encoder")), "statistics");
     ck_assert_str_eq(json_string_value(json_object_get(json, "precision")), "fp32");
-    ck_assert_int_eq(json_integer_value(json_object_get(json, "crop")), 96);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "crop")), 144);
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
@@ -265,7 +279,8 @@ START_TEST(options_become_json)
 }
 END_TEST
 
-SUITE(options, 20, zeros_become_the_documented_defaults, resolving_twice_changes_nothing,
+SUITE(options, 20, zeros_become_the_documented_defaults,
+      some_defaults_depend_on_the_encoder, resolving_twice_changes_nothing,
       the_default_decay_follows_the_optimiser, negative_numbers_switch_terms_off,
       numbers_out_of_range_are_refused_by_name, what_is_not_a_number_is_refused,
       fields_that_do_not_fit_together_are_refused,

@@ -3,8 +3,8 @@
  *
  *     A = 1 - (1 2 1)(1 2 1)^T / 16,  A * A = 0.640625 at 0, and -0.15625, -0.0625,
  *     0.0234375 one pixel away, one diagonally, two. */
-#include "op/op.h"
 #include "device/statistics.h"
+#include "net/net.h"
 #include "test.h"
 #include <math.h>
 #include <string.h>
@@ -253,7 +253,86 @@ START_TEST(a_grid_of_period_two_shows_in_the_phases)
 }
 END_TEST
 
-SUITE(statistics, 60, a_constant_picture_has_no_detail,
+enum { SIDE = 48, ROWS = 3, WIDTH = 128 };
+
+/* h of ROWS noisy images by the encoder op by op or, if it is given, made ready. */
+static void encode(rj_net *net, const rj_ready *ready, rj_device *dev, rj_real *h)
+{
+    const rj_shape shape = rj_shape_plain(4, ROWS, COLOURS, SIDE, SIDE);
+    static float images[ROWS * COLOURS * SIDE * SIDE];
+    rj_random r = rj_random_start(4, RJ_STREAM_TEST, 0);
+    rj_tape tape = {.dev = dev, .frozen = true};
+    rj_tensor *x, *out;
+
+    for (int i = 0; i < RJ_COUNT(images); i++)
+        images[i] = (float)rj_random_uniform(&r, -1, 1);
+    if (ready) {
+        OK(rj_ready_encode(ready, &tape, ROWS, SIDE, images, &out));
+    } else {
+        OK(rj_tensor_from(&tape, &shape, images, &x));
+        OK(rj_net_encode(net, &tape, x, false, &out));
+    }
+    ck_assert_int_eq(out->shape.dim[1], WIDTH);
+    OK(rj_tensor_read(dev, out, h));
+    rj_tape_free(&tape);
+}
+
+START_TEST(the_encoder_made_ready_gives_what_it_gave_and_keeps_it)
+{
+    const rj_net_config config = {"statistics", "raw", 16};
+    rj_real want[ROWS * WIDTH], got[ROWS * WIDTH], first[ROWS * WIDTH];
+
+    for (int k = 0; k < RJ_COUNT(devices); k++) {
+        rj_ready *ready = NULL;
+        rj_net *net = NULL;
+        rj_device *dev;
+        rj_pool *pool;
+
+        OK(rj_pool_new(2, &pool));
+        OK(rj_device_open(devices[k], pool, &dev));
+        OK(rj_net_new(dev, &config, 3, true, &net));
+        encode(net, NULL, dev, want);
+        OK(rj_net_prepare(net, dev, SIDE, 16, &ready));
+        for (int i = 0; i < rj_net_params(net)->n; i++) // what it was made from goes
+            OK(rj_start_fill(rj_net_params(net), i, 0));
+        encode(net, ready, dev, got);
+        ck_assert_mem_eq(got, want, sizeof got);
+        if (k == 0)
+            memcpy(first, want, sizeof first);
+        for (int i = 0; i < ROWS * WIDTH; i++) // the cpu adds up in another order
+            ck_assert_double_eq_tol((double)want[i], (double)first[i], 1e-3);
+        rj_ready_free(ready);
+        rj_net_free(net);
+        rj_device_close(dev);
+        rj_pool_free(pool);
+    }
+}
+END_TEST
+
+START_TEST(the_encoder_has_two_layers_and_no_front_end)
+{
+    const rj_net_config config = {"statistics", "raw", 16},
+                        behind = {"statistics", "haar", 16};
+    rj_device *dev;
+    rj_pool *pool;
+    rj_net *net = NULL;
+
+    OK(rj_pool_new(1, &pool));
+    OK(rj_device_open("cpu", pool, &dev));
+    FAILS(rj_net_new(dev, &behind, 3, true, &net), RIJ_E_ARGUMENT);
+    ck_assert_ptr_null(net);
+    OK(rj_net_new(dev, &config, 3, true, &net));
+    ck_assert_int_ge(rj_params_find(rj_net_params(net), "encoder.weigh.0.weight"), 0);
+    ck_assert_int_ge(rj_params_find(rj_net_params(net), "encoder.weigh.2.bias"), 0);
+    ck_assert_int_eq(rj_net_features(net), WIDTH);
+    rj_net_free(net);
+    rj_device_close(dev);
+    rj_pool_free(pool);
+}
+END_TEST
+
+SUITE(statistics, 60, the_encoder_made_ready_gives_what_it_gave_and_keeps_it,
+      the_encoder_has_two_layers_and_no_front_end, a_constant_picture_has_no_detail,
       boards_and_stripes_have_their_numbers, noise_has_the_correlations_of_the_filter,
       pictures_turned_over_have_the_same_numbers, a_blurred_picture_falls_further,
       a_grid_of_period_two_shows_in_the_phases)

@@ -173,13 +173,14 @@ START_TEST(both_stages_learn_a_mark_that_fakes_carry)
 END_TEST
 
 /* The bytes of the file of a brief training. */
-static unsigned char *trained_bytes(const place *p, const char *precision, int threads,
-                                    size_t *n)
+static unsigned char *trained_bytes(const place *p, const char *encoder,
+                                    const char *precision, int threads, size_t *n)
 {
     rij_train_options o = brief();
     unsigned char *bytes;
     rij_model *m;
 
+    o.encoder = encoder;
     o.precision = precision;
     o.threads = threads;
     o.steps1 = o.steps2 = 3;
@@ -193,17 +194,19 @@ static unsigned char *trained_bytes(const place *p, const char *precision, int t
 
 START_TEST(the_same_seed_gives_the_same_file_for_1_2_and_4_threads)
 {
-    static const char *const precisions[] = {"fp32", "bf16"};
+    static const char *const precisions[] = {"fp32", "bf16", "fp32"};
+    static const char *const encoders[] = {"small", "small", "statistics"};
     const place p = place_new(8, 4);
 
     for (int k = 0; k < RJ_COUNT(precisions); k++) {
         size_t n, m;
-        unsigned char *first = trained_bytes(&p, precisions[k], 1, &n);
+        unsigned char *first = trained_bytes(&p, encoders[k], precisions[k], 1, &n);
         for (int threads = 2; threads <= 4; threads += 2) {
-            unsigned char *other = trained_bytes(&p, precisions[k], threads, &m);
+            unsigned char *other =
+                trained_bytes(&p, encoders[k], precisions[k], threads, &m);
             ck_assert_uint_eq(n, m);
-            ck_assert_msg(memcmp(first, other, n) == 0, "%s: %d threads, another file",
-                          precisions[k], threads);
+            ck_assert_msg(memcmp(first, other, n) == 0, "%s %s: %d threads, another file",
+                          encoders[k], precisions[k], threads);
             rj_free(other);
         }
         rj_free(first);
@@ -224,6 +227,7 @@ START_TEST(every_option_that_results_are_compared_by_trains)
         rij_model *m;
 
         o.contrast = contrast[i % 3];
+        o.encoder = i % 5 ? "small" : "statistics";
         o.front = front[i % 5];
         o.steps1 = i % 7 == 4 ? -1 : 2;
         o.broken = i % 2 ? -1 : 0;

@@ -36,15 +36,15 @@ static const number numbers[] = {
     NUMBER(LONG, cache_bytes, 1 << 30, 1, 0x1p62, true, true),
     NUMBER(INT, shuffle_labels, 0, 0, 1, false),
     /* views */
-    NUMBER(INT, crop, 96, 32, 512, false),
+    NUMBER(INT, crop, 144, 32, 512, false),
     NUMBER(REAL, degraded, 0.5, 0, 1, true),
     NUMBER(INT, jpeg_min, 60, 1, 100, false),
     NUMBER(INT, jpeg_max, 98, 1, 100, false),
-    NUMBER(REAL, blur_max, 1.2, 0.2, 8, false),
+    NUMBER(REAL, blur_max, 1.1, 0.2, 8, false),
     NUMBER(REAL, noise_max, 6, 0, 64, false),
-    NUMBER(REAL, resize_min, 0.6, 0.1, 1, false),
+    NUMBER(REAL, resize_min, 0.5, 0.1, 1, false),
     NUMBER(REAL, forged, 0.65, 0, 1, true),
-    NUMBER(REAL, operated, 0.5, 0, 1, true),
+    NUMBER(REAL, operated, 1, 0, 1, true),
     NUMBER(REAL, blended, 0, 0, 1, true),
     /* network */
     NUMBER(INT, embedding, 128, 8, 1024, false),
@@ -57,14 +57,14 @@ static const number numbers[] = {
     NUMBER(REAL, broken, 0.5, 0, 1, true),
     NUMBER(INT, traces, 1, 1, 256, true),
     /* stage 2 */
-    NUMBER(INT, batch2, 32, 4, 4096, false),
-    NUMBER(INT, steps2, 600, 1, 1e8, false),
+    NUMBER(INT, batch2, 64, 4, 4096, false),
+    NUMBER(INT, steps2, 2000, 1, 1e8, false),
     NUMBER(REAL, rate2, 1e-3, 0, 100, false),
-    NUMBER(REAL, weight_decay, 1e-2, 0, 1, true), // 1e-4 with sgd
+    NUMBER(REAL, weight_decay, 1, 0, 1, true), // less with sgd and other encoders
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
     NUMBER(INT, patience, 6, 1, 1000000, true),
     NUMBER(REAL, average, 0.99, 0, 0.9999, true),
-    NUMBER(REAL, lambda, 1, 0, 1000, true),
+    NUMBER(REAL, lambda, 0.1, 0, 1000, true),
     NUMBER(REAL, tau, 0.1, 0.02, 100, false),
     NUMBER(REAL, tau_s, 0.2, 0.02, 100, false),
     NUMBER(REAL, alpha, 0.5, 0, 1, true),
@@ -91,7 +91,8 @@ static const choice choices[] = {
     CHOICE(device, RIJ_E_DEVICE, "cpu", "ref"),
     CHOICE(precision, RIJ_E_ARGUMENT, "fp32", "bf16", "tf32"),
     CHOICE(law, RIJ_E_ARGUMENT, "one", "chain"),
-    CHOICE(encoder, RIJ_E_ARGUMENT, "small", "patch", "resnet18", "resnet50"),
+    CHOICE(encoder, RIJ_E_ARGUMENT, "statistics", "small", "patch", "resnet18",
+           "resnet50"),
     CHOICE(front, RIJ_E_ARGUMENT, "octaves", "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),
@@ -178,6 +179,9 @@ static rij_status check_together(const rij_train_options *o)
 {
     RJ_REQUIRE(o->crop % 16 == 0, RIJ_E_ARGUMENT,
                "train: crop is %d, not a multiple of 16 in 32..512", o->crop);
+    RJ_REQUIRE(strcmp(o->encoder, "statistics") != 0 || strcmp(o->front, "raw") == 0,
+               RIJ_E_ARGUMENT, "train: front is '%s', but encoder statistics takes raw",
+               o->front);
     RJ_REQUIRE(o->jpeg_min <= o->jpeg_max, RIJ_E_ARGUMENT,
                "train: jpeg_min is %d, above jpeg_max, which is %d", o->jpeg_min,
                o->jpeg_max);
@@ -204,10 +208,14 @@ RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
                "train: options.size is %zu, not %zu; start with RIJ_TRAIN_OPTIONS_INIT",
                options->size, sizeof o);
     o = *options;
+    if (!o.front && (!o.encoder || strcmp(o.encoder, "statistics") == 0))
+        o.front = "raw";
     for (int i = 0; i < RJ_COUNT(choices); i++)
         RJ_TRY(resolve_choice(&o, &choices[i]));
     if (o.weight_decay == 0 && strcmp(o.optimiser, "sgd") == 0)
         o.weight_decay = 1e-4;
+    else if (o.weight_decay == 0 && strcmp(o.encoder, "statistics") != 0)
+        o.weight_decay = 1e-2;
     for (int i = 0; i < RJ_COUNT(numbers); i++)
         RJ_TRY(resolve_number(&o, &numbers[i]));
     RJ_TRY(check_together(&o));

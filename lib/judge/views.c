@@ -20,9 +20,13 @@ rj_view_law rj_trainer_law(const rj_trainer *t)
                          .blended = RJ_MAX(o->blended, 0.0)};
 }
 
+/* A step with statistics is quick: making its views takes most of the time. */
 int rj_trainer_workers(const rj_trainer *t)
 {
-    return RJ_MIN((rj_pool_threads(t->pool) + 3) / 4, MOST_WORKERS);
+    const int threads = rj_pool_threads(t->pool);
+    const bool quick = strcmp(t->o.encoder, "statistics") == 0;
+
+    return RJ_MIN(quick ? threads : (threads + 3) / 4, MOST_WORKERS);
 }
 
 /* Up to PER_CLASS validation samples of a label, spread evenly over the data. */

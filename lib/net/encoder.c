@@ -1,5 +1,9 @@
-/* encoder.c: h = E(x), a front-end, then a residual network (He et al. 2016), then the
- * mean over the picture.
+/* encoder.c: h = E(x), either two layers that weigh statistics of the image,
+ *
+ *     images (N,3,S,S) -> statistics -> linear, relu -> linear, relu -> (N,m)
+ *
+ * or a front-end, then a residual network (He et al. 2016), then the mean over the
+ * picture:
  *
  *     images (N,3,S,S) -> front-end -> stem -> stages of blocks -> avgpool -> (N,m)
  *
@@ -7,6 +11,7 @@
  * layer1.0.conv1.weight, layer2.0.downsample.0.weight, ..; so PyTorch can read them.
  *
  *     encoder    blocks     learned numbers (front-end with 3 channels)       m
+ *     statistics none           22,784                                      128
  *     patch      basic         197,584 (haar, 9 channels: 198,448)           96
  *     small      basic         980,304 (haar, 9 channels: 981,168)          160
  *     resnet18   basic      11,176,512                                      512
@@ -36,11 +41,12 @@
  * Widths are multiples of 16, the channel block of the cpu device. Haar and octaves halve
  * the resolution, so behind them the stem keeps stride 1 (that of resnet18 and resnet50
  * too); behind raw, median and npr the stem halves it, and the trunk costs the same. */
+#include "device/statistics.h"
 #include "net/net.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { STAGES = 4 };
+enum { STAGES = 4, WEIGHED = 128 };
 
 typedef struct plan {
     const char *name;
@@ -51,6 +57,7 @@ typedef struct plan {
 } plan;
 
 static const plan plans[] = {
+    {.name = "statistics"},
     {"patch", false, 16, 3, false, {16, 64, 96}, {1, 1, 1}, {1, 2, 1}},
     {"small", false, 16, 3, false, {16, 32, 96, 160}, {1, 1, 1, 2}, {1, 2, 2, 2}},
     {"resnet18", false, 64, 7, true, {64, 128, 256, 512}, {2, 2, 2, 2}, {1, 2, 2, 2}},
@@ -80,10 +87,14 @@ static rij_status find(const rj_net_config *config, const plan **p,
         if (strcmp(config->front, fronts[i].name) == 0)
             *f = &fronts[i];
     RJ_REQUIRE(*p, RIJ_E_ARGUMENT,
-               "there is no encoder '%s': it is patch, small, resnet18 or resnet50",
+               "there is no encoder '%s': it is statistics, patch, small, resnet18 or "
+               "resnet50",
                config->encoder);
     RJ_REQUIRE(*f, RIJ_E_ARGUMENT,
                "there is no front-end '%s': it is raw, median, npr, haar or octaves",
+               config->front);
+    RJ_REQUIRE((*p)->stem > 0 || (*f)->kind == RJ_FRONT_RAW, RIJ_E_ARGUMENT,
+               "encoder statistics takes raw images, not those behind '%s'",
                config->front);
     return RIJ_OK;
 }
@@ -141,6 +152,33 @@ static rij_status block_new(rj_params *s, uint64_t seed, const char *prefix,
     return RIJ_OK;
 }
 
+/* h = relu(W2 relu(W1 s + b1) + b2) of the numbers s of op/statistics.c. */
+static rij_status statistics_new(rj_params *s, uint64_t seed, rj_encoder *out)
+{
+    rj_encoder e = {.weighs = true, .features = WEIGHED};
+
+    RJ_TRY(rj_linear_new(s, seed, "encoder.weigh.0", RJ_STATISTICS, WEIGHED, true,
+                         &e.weigh[0]));
+    RJ_TRY(
+        rj_linear_new(s, seed, "encoder.weigh.2", WEIGHED, WEIGHED, true, &e.weigh[1]));
+    *out = e;
+    return RIJ_OK;
+}
+
+static rij_status statistics_run(rj_params *s, rj_tape *t, const rj_encoder *e,
+                                 rj_tensor *images, rj_tensor **h)
+{
+    rj_tensor *in[RJ_MAX_IN] = {images};
+
+    RJ_TRY(rj_apply(t, &rj_op_statistics, NULL, in, &in[0]));
+    for (int i = 0; i < 2; i++) {
+        RJ_TRY(rj_linear_run(s, t, &e->weigh[i], in[0], &in[0]));
+        RJ_TRY(rj_relu_run(t, in[0], &in[0]));
+    }
+    *h = in[0];
+    return RIJ_OK;
+}
+
 rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *config,
                           rj_encoder *out)
 {
@@ -150,6 +188,8 @@ rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *conf
     int c;
 
     RJ_TRY(find(config, &p, &f));
+    if (p->stem == 0)
+        return statistics_new(s, seed, out);
     e.front = f->kind;
     e.pooled = p->pooled;
     c = p->stem;
@@ -199,6 +239,8 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
     RJ_REQUIRE(images->shape.rank == 4 && images->shape.dim[1] == 3, RIJ_E_SHAPE,
                "encoder: images %s do not have three channels",
                rj_shape_text(&images->shape, text));
+    if (e->weighs)
+        return statistics_run(s, t, e, images, h);
     if (e->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(t, &rj_op_residual, &residual, in, &in[0]));
     RJ_TRY(rj_conv_run(s, t, &e->stem, in[0], &in[0]));

@@ -97,7 +97,7 @@ typedef struct rj_res_block {
 } rj_res_block;
 
 typedef struct rj_net_config {
-    char encoder[16]; /* "patch", "small", "resnet18", "resnet50" */
+    char encoder[16]; /* "statistics", "patch", "small", "resnet18", "resnet50" */
     char front[16];   /* "raw", "median", "npr", "haar", "octaves" */
     int embedding;    /* d */
 } rj_net_config;
@@ -110,6 +110,8 @@ typedef struct rj_encoder {
     bool pooled; /* max pooling 3x3, stride 2, behind the stem */
     rj_res_block block[RJ_ENCODER_BLOCKS];
     int blocks, features; /* m */
+    bool weighs;          /* it is of statistics, and has these two layers only */
+    rj_linear_layer weigh[2];
 } rj_encoder;
 /* RIJ_E_ARGUMENT: no such encoder or front-end, or d is not in 8..1024. */
 rij_status rj_net_config_check(const rj_net_config *config);

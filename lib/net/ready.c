@@ -37,6 +37,8 @@ struct rj_ready {
     rj_pool2d pool;
     block block[RJ_ENCODER_BLOCKS];
     int blocks, features;
+    rj_encoder encoder; /* of statistics, with parameters of its own; else empty */
+    rj_params *own;
 };
 
 /* ---- making it -------------------------------------------------------------------- */
@@ -200,6 +202,38 @@ static rij_status pass_front(struct making *m, enum rj_front kind)
     return RIJ_OK;
 }
 
+/* An encoder of statistics has nothing to fold or lay out: its layers are copied. */
+static rij_status copy_layers(struct making *m)
+{
+    const rj_net_config config = {"statistics", "raw", 8}; // heads are not copied
+    rj_ready *r = m->ready;
+    rij_status status = RIJ_OK;
+
+    r->own = rj_alloc(1, sizeof *r->own);
+    RJ_REQUIRE(r->own, RIJ_E_MEMORY, "prepare: no memory");
+    *r->own = (rj_params){.dev = m->dev, .frozen = true};
+    RJ_TRY(rj_encoder_new(r->own, 0, &config, &r->encoder));
+    for (int i = 0; i < r->own->n && status == RIJ_OK; i++) {
+        const rj_param *p = &r->own->p[i];
+        rj_real *host;
+
+        status = host_copy(m->s, rj_params_find(m->s, p->name), &host);
+        if (status == RIJ_OK)
+            status = rj_upload(m->dev, p->t.x, host, rj_count(&p->t.shape));
+        rj_free(host);
+    }
+    return status == RIJ_OK ? rj_wait(m->dev) : status; // other threads read it next
+}
+
+/* Everything a trunk needs. */
+static rij_status prepare(struct making *m, const rj_encoder *e)
+{
+    if (e->weighs)
+        return copy_layers(m);
+    RJ_TRY(pass_front(m, e->front));
+    return make(m, e);
+}
+
 rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int side,
                         int batch, rj_ready **out)
 {
@@ -216,9 +250,7 @@ rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int s
     r->pooled = e->pooled;
     r->blocks = e->blocks;
     r->features = e->features;
-    status = pass_front(&m, e->front);
-    if (status == RIJ_OK)
-        status = make(&m, e);
+    status = prepare(&m, e);
     if (status != RIJ_OK) {
         rj_ready_free(r);
         return status;
@@ -229,8 +261,12 @@ rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int s
 
 void rj_ready_free(rj_ready *r)
 {
-    if (r)
+    if (r) {
         rj_arena_free(&r->arena);
+        if (r->own)
+            rj_params_free(r->own);
+        rj_free(r->own);
+    }
     rj_free(r);
 }
 
@@ -388,21 +424,34 @@ static rij_status pass_images(const rj_ready *r, rj_device *dev, int n,
     return RIJ_OK;
 }
 
+static rij_status weigh(const rj_ready *r, rj_tape *tape, int n, int side,
+                        const float *planar, rj_tensor **h)
+{
+    const rj_shape shape = rj_shape_plain(4, n, 3, side, side);
+    rj_tensor *images;
+
+    RJ_TRY(rj_tensor_lend(tape, &shape, planar, &images));
+    return rj_encoder_run(r->own, tape, &r->encoder, images, false, h);
+}
+
 rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
                            const float *planar, rj_tensor **h)
 {
     const rj_shape rows = rj_shape_plain(2, n, r->features, 0, 0);
     rj_device *dev = tape->dev;
-    const int group = group_of(r, dev, n);
     struct rooms m = {0};
     rj_tensor *out;
+    int group;
 
     RJ_REQUIRE(side == r->images.dim[2], RIJ_E_SHAPE,
                "predict: images of %d pixels, prepared for %d", side, r->images.dim[2]);
     RJ_REQUIRE(dev->precision == r->precision && dev->k == r->kernels &&
                    dev->isa == r->isa,
                RIJ_E_ARGUMENT, "predict: prepared for another device or precision");
+    if (r->encoder.weighs)
+        return weigh(r, tape, n, side, planar, h);
     RJ_TRY(rj_tensor_new_raw(dev, &tape->arena, &rows, false, &out));
+    group = group_of(r, dev, n);
     RJ_TRY(take_rooms(r, tape, group, &m));
     for (int i = 0; i < n; i += group) {
         const int some = RJ_MIN(group, n - i);
