@@ -20,11 +20,6 @@ rij_status rj_degrade_jpeg(const rj_image *image, int quality, rj_image *out)
     return status;
 }
 
-static uint8_t rounded(float v)
-{
-    return (uint8_t)(int)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
-}
-
 static void add_noise(int n, float scale, const float *restrict noise,
                       const uint8_t *restrict x, uint8_t *restrict y)
 {
@@ -32,9 +27,9 @@ static void add_noise(int n, float scale, const float *restrict noise,
 
     for (int i = 0; i < whole; i += LANES)
         for (int j = i; j < i + LANES; j++)
-            y[j] = rounded((float)x[j] + scale * noise[j]);
+            y[j] = rj_rounded((float)x[j] + scale * noise[j]);
     for (int i = whole; i < n; i++)
-        y[i] = rounded((float)x[i] + scale * noise[i]);
+        y[i] = rj_rounded((float)x[i] + scale * noise[i]);
 }
 
 /* Takes one number of the stream for two values, so pictures of one size that are given

@@ -15,6 +15,12 @@ typedef struct rj_image {
     uint8_t *rgb;
 } rj_image;
 
+/* The nearest of 0..255. */
+static inline uint8_t rj_rounded(float v)
+{
+    return (uint8_t)(int)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
+}
+
 typedef struct rj_limits { /* checked before anything is allocated */
     size_t bytes;          /* of a file (256 MiB) */
     int side_min;          /* pixels (8) */

@@ -3,16 +3,15 @@
  *
  *     low = x to a size of 0.25 .. 0.9 and back, by filters drawn for either way
  *     d   = x - low,  a = root of the local mean of d^2, by channel
- *     out = low + k d                      a quarter: the detail, weaker
- *         = low + k d'                     a quarter: displaced by up to a pixel
- *         = low + k a (c n_i + 1.7 (1 - c) n)   half: noise of its local strength, n_i of
- *                                          each channel, n shared by all; c in [0,1)
- *         + s m                            in half of all: fine noise, s in [0,2.5)
- * levels
+ *     out = low + k d                       a quarter: the detail, weaker
+ *           low + k d'                      a quarter: displaced by up to a pixel
+ *           low + k a (c n_i + 1.7 (1 - c) n)   half: noise of its local strength
+ *           + s m                           in half of all: fine noise
  *
- * k is 0 in three of ten, else in [0,0.9): a child is never its parent.
- * n, n_i, m are normal. Local means are of exp(-|i| ln 2) along rows and columns,
- * deviation 2. A pure function of the pixels and of *r. */
+ * n_i and m are of each channel, n is shared by all; c in [0,1), s in [0,2.5) levels. k
+ * is 0 in three of ten, else in [0,0.9): some detail is always lost. n, n_i, m are
+ * normal. Local means are of exp(-|i| ln 2) along rows and columns, deviation 2. A pure
+ * function of the pixels and of *r. */
 #include "data/data.h"
 
 #include <math.h>
@@ -24,7 +23,7 @@ typedef struct plan {
     double factor;
     enum rj_filter down, up;
     bool invented;
-    int shift; /* in pixels times three, to the left and up */
+    int shift; /* which of the 3 x 3 pixels around is taken; 4 is the one itself */
     float kept, own, noise;
 } plan;
 
@@ -106,11 +105,6 @@ static void invent(const rj_image *image, const plan *p, rj_random *r, float *de
     }
 }
 
-static uint8_t rounded(float v)
-{
-    return (uint8_t)(int)((v < 0 ? 0 : v > 255 ? 255 : v) + 0.5f);
-}
-
 /* low += kept detail, displaced, + noise. */
 static void put_back(const plan *p, const float *detail, rj_random *r, rj_image *low)
 {
@@ -127,9 +121,9 @@ static void put_back(const plan *p, const float *detail, rj_random *r, rj_image 
             if (p->noise > 0 && x % 64 == 0)
                 rj_random_normals(r, RJ_COUNT(fine), fine);
             for (int c = 0; c < CHANNELS; c++, to++)
-                *to =
-                    rounded((float)*to + p->kept * d[c] +
-                            (p->noise > 0 ? p->noise * fine[x % 64 * CHANNELS + c] : 0));
+                *to = rj_rounded(
+                    (float)*to + p->kept * d[c] +
+                    (p->noise > 0 ? p->noise * fine[x % 64 * CHANNELS + c] : 0));
         }
     }
 }

@@ -5,6 +5,9 @@
  *     w'[k] = w[k] s[k],    b'[k] = beta[k] - mean[k] s[k],
  *     s = gamma / sqrt(var + eps)
  *
+ * An encoder of statistics has nothing to fold: its two layers are copied and run op by
+ * op.
+ *
  * What is made is never written again: any number of threads may use it, each with a tape
  * and a device of its own. A pass takes four pictures of the trunk's size on the tape,
  * which convolutions use in turn, and one of the stem's, for a group of pictures at a

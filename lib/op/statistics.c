@@ -3,25 +3,27 @@
  * x (N,3,H,W) images in [-1,1], plain -> y (N, 4 x 12) plain. No gradient: the images are
  * constants. A network of convolutions would have to divide to form these numbers.
  *
- * In grey levels, R, G, B = 127.5 x. Band l = 0 .. 3 of a plane P is what a blur takes
+ * In grey levels, (r,g,b) = 127.5 x. Band l = 0 .. 3 of a plane P is what a blur takes
  * away from it after l halvings:
  *
  *     P_0 = P,  P_{l+1} = means of 2 x 2 of P_l
  *     r_l = P_l - (1 2 1)/4 along rows and columns of P_l       where all nine pixels are
  *
- * E[.] is the mean over a band, Y, B, R are luma and the two chroma planes of JPEG
+ * E[.] is the mean over a band, Y, B, R' are luma and the two chroma planes of JPEG
  * (BT.601), e = 0.02 keeps flat pictures finite. The 12 numbers of a band:
  *
- *     fall    log E[r_Y^2] + e  less that of the next band (the last: the log itself)
- *     blue    log (E[r_B^2] + e) / (E[r_Y^2] + e), and red likewise
+ *     fall    log (E[r_Y^2] + e), less that of the next band; of the last alone
+ *     blue    log (E[r_B^2] + e) / (E[r_Y^2] + e)
+ *     red     the same of r_R'
  *     peak    log (E[r_Y^4] + 3 e^2) / (E[r_Y^2] + e)^2
  *     spread  log (E[|r_Y|]^2 + e) / (E[r_Y^2] + e)
- *     near    E[r_Y r_Y'] / (E[r_Y^2] + e), r_Y' one pixel away (mean of both
- * directions), slant   one away diagonally (mean of both), far: two away check   log
- * (E[D^2] + e) / ((E[V^2] + E[H^2]) / 2 + e) of the Haar details of P_l(Y) phase
- * deviation of log E[r_Y^2] + e among the four phases of period 2 rg      correlation of
- * r_R and r_G, E[r_R r_G] / sqrt((E[r_R^2] + e)(E[r_G^2] + e)), gb      and of r_G and
- * r_B
+ *     near    E[r_Y r_Y'] / (E[r_Y^2] + e), r_Y' one pixel away
+ *     slant   the same, r_Y' one pixel away diagonally
+ *     far     the same, r_Y' two pixels away; each the mean of two directions
+ *     check   log (E[D^2] + e) / ((E[V^2] + E[H^2]) / 2 + e), Haar details of P_l(Y)
+ *     phase   deviation of log (E[r_Y^2] + e) among the four phases of period 2
+ *     rg      E[r_r r_g] / sqrt((E[r_r^2] + e) (E[r_g^2] + e)) of the colours r and g
+ *     gb      the same of g and b
  *
  * each less a centre and divided by a scale, fixed and roughly those of photographs, so
  * that what follows begins well conditioned. Sides of 32 pixels at least: the last band
