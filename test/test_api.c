@@ -443,7 +443,7 @@ START_TEST(reals_alone_train_with_forged_children)
 }
 END_TEST
 
-SUITE(api, 60, version_and_statuses_have_names, files_and_pixels_are_judged_alike,
+SUITE(api, version_and_statuses_have_names, files_and_pixels_are_judged_alike,
       files_that_cannot_be_judged_are_refused, pixels_that_cannot_be_judged_are_refused,
       threads_that_share_a_model_give_the_same_bytes, saved_models_judge_as_before,
       a_model_trains_and_judges_in_bf16_if_asked, files_that_are_no_model_are_not_opened,

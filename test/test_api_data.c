@@ -254,7 +254,6 @@ START_TEST(forging_that_cannot_be_is_refused)
 }
 END_TEST
 
-SUITE(api_data, 60, rows_follow_columns_and_generators,
-      evaluating_judges_as_predicting_does, only_the_named_generators_are_judged,
-      evaluations_that_cannot_be_are_refused, rows_that_are_not_there_are_refused,
-      forging_that_cannot_be_is_refused)
+SUITE(api_data, rows_follow_columns_and_generators, evaluating_judges_as_predicting_does,
+      only_the_named_generators_are_judged, evaluations_that_cannot_be_are_refused,
+      rows_that_are_not_there_are_refused, forging_that_cannot_be_is_refused)

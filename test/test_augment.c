@@ -333,7 +333,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(augment, 60, chains_are_drawn_by_their_chances, blur_is_the_gaussian_sum,
+SUITE(augment, chains_are_drawn_by_their_chances, blur_is_the_gaussian_sum,
       resize_is_the_sum_by_its_filter, resize_by_one_and_blur_by_nothing_change_nothing,
       noise_is_normal_and_follows_its_stream, jpeg_keeps_the_size_and_forgets_by_quality,
       law_degrades_its_share_of_views, draws_do_not_look_at_the_picture,

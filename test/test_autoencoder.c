@@ -207,7 +207,7 @@ START_TEST(flat_windows_wait_and_dead_ones_are_never_taken)
 }
 END_TEST
 
-SUITE(autoencoder, 120, every_auto_encoder_learns_and_keeps_the_shape,
+SUITE(autoencoder, every_auto_encoder_learns_and_keeps_the_shape,
       every_auto_encoder_starts_as_a_plain_resampler,
       a_loss_that_is_no_number_stops_the_training,
       parents_are_native_windows_that_never_overlap,

@@ -385,7 +385,7 @@ START_TEST(paths_are_joined_or_refused)
 }
 END_TEST
 
-SUITE(base, 60, a_message_is_one_line_of_at_most_255_bytes,
+SUITE(base, a_message_is_one_line_of_at_most_255_bytes,
       allocations_are_zeroed_aligned_counted_and_can_be_made_to_fail,
       a_growing_array_keeps_what_it_holds, live_bytes_and_their_peak_are_known,
       an_arena_allocates_nothing_after_its_first_round,

@@ -461,7 +461,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(batch, 120, batches_are_the_same_for_any_number_of_workers, rows_say_what_they_are,
+SUITE(batch, batches_are_the_same_for_any_number_of_workers, rows_say_what_they_are,
       epoch_takes_each_usable_image_once, pair_shares_window_flip_and_degradation,
       forged_child_is_near_its_parent, broken_views_are_of_their_real_views,
       both_classes_are_degraded_by_the_same_draws, small_images_are_reflected_out,

@@ -157,5 +157,5 @@ START_TEST(check_tells_how_far_it_is_and_can_be_stopped)
 }
 END_TEST
 
-SUITE(cache, 60, cache_keeps_images_up_to_its_limit, cache_serves_many_threads,
+SUITE(cache, cache_keeps_images_up_to_its_limit, cache_serves_many_threads,
       check_notes_unusable_files_in_order, check_tells_how_far_it_is_and_can_be_stopped)

@@ -198,7 +198,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(columns, 60, columns_are_what_their_names_say, resizing_above_one_goes_up_and_back,
+SUITE(columns, columns_are_what_their_names_say, resizing_above_one_goes_up_and_back,
       strange_names_are_refused, aligned_images_share_one_law_of_qualities,
       crops_lie_off_the_grid_of_blocks, chains_follow_seed_and_number,
       small_images_go_through_every_column, each_allocation_may_fail)

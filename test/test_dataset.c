@@ -364,7 +364,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(dataset, 60, table_is_read_by_column_name, only_the_wanted_split_is_taken,
+SUITE(dataset, table_is_read_by_column_name, only_the_wanted_split_is_taken,
       parent_and_child_share_a_group, bad_tables_are_refused_in_words,
       folder_says_what_files_are, folders_of_cnndetection_are_understood,
       hash_is_of_what_the_set_says, groups_never_part,

@@ -178,5 +178,5 @@ START_TEST(a_training_gives_the_same_file_each_time)
 }
 END_TEST
 
-SUITE(device_whole, 900, both_stages_of_a_training_agree_with_the_reference,
+SUITE(device_whole, both_stages_of_a_training_agree_with_the_reference,
       a_model_judges_alike_on_the_device, a_training_gives_the_same_file_each_time)

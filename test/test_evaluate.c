@@ -258,7 +258,7 @@ START_TEST(trained_models_know_their_margins_of_false_alarms)
 }
 END_TEST
 
-SUITE(evaluate, 60, figures_are_those_of_the_margins, figures_that_cannot_be_are_none,
+SUITE(evaluate, figures_are_those_of_the_margins, figures_that_cannot_be_are_none,
       false_alarms_are_told_by_source, a_folder_held_out_counts_as_fakes,
       evaluations_repeat_bit_for_bit_on_any_threads,
       trained_models_know_their_margins_of_false_alarms)

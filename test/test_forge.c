@@ -283,7 +283,7 @@ START_TEST(running_out_of_memory_anywhere_is_a_status_and_no_leak)
 }
 END_TEST
 
-SUITE(forge, 120, forging_writes_every_picture_and_a_manifest,
+SUITE(forge, forging_writes_every_picture_and_a_manifest,
       forging_repeats_bit_for_bit_for_any_number_of_threads,
       unusable_photographs_are_noted_and_left_out,
       the_callback_can_stop_it_in_every_phase, options_that_are_not_allowed_are_named,

@@ -434,7 +434,7 @@ START_TEST(memory_that_runs_out_in_any_kind_is_a_status_and_no_leak)
 }
 END_TEST
 
-SUITE(forge_models, 120, every_kind_of_model_learns, the_discriminator_is_heard,
+SUITE(forge_models, every_kind_of_model_learns, the_discriminator_is_heard,
       noise_is_kept_by_the_published_schedule,
       a_net_that_says_nothing_leaves_the_linear_guess,
       ancestral_steps_add_noise_and_others_do_not,

@@ -137,6 +137,6 @@ START_TEST(what_is_no_number_stays_none_in_every_precision)
 }
 END_TEST
 
-SUITE(halves, 60, what_is_packed_comes_back_rounded,
+SUITE(halves, what_is_packed_comes_back_rounded,
       every_op_of_pictures_rounds_only_what_it_stores, what_is_no_picture_is_not_rounded,
       what_is_no_number_stays_none_in_every_precision)

@@ -489,7 +489,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(image, 60, png_of_8_bits_gives_the_stored_values, png_of_16_bits_is_rounded,
+SUITE(image, png_of_8_bits_gives_the_stored_values, png_of_16_bits_is_rounded,
       written_png_is_read_back_whatever_its_name, jpeg_comes_close_to_what_was_written,
       cmyk_jpeg_is_refused_in_words, damaged_files_are_refused,
       absurd_sizes_are_refused_before_anything_is_allocated,

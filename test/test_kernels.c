@@ -480,7 +480,7 @@ START_TEST(shapes_that_do_not_fit_are_refused_and_nothing_is_made)
 }
 END_TEST
 
-SUITE(kernels, 60, ops_and_gradients_are_those_of_pytorch,
+SUITE(kernels, ops_and_gradients_are_those_of_pytorch,
       haar_bands_stand_in_order_and_keep_what_they_should,
       octaves_are_medians_of_pixels_then_of_half_sums,
       npr_takes_the_corner_of_each_cell_and_of_what_is_left_over,

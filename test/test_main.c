@@ -1,10 +1,13 @@
-/* The one test program: every suite of suites.def, or the one named by -k. Its exit code
- * is 0 only if every test passed and at least one ran; test/house/exitcode.sh proves that
- * with the suite must_fail, which runs only when it is asked for by name. */
+/* The one test program: every suite of suites.def, or the one named by -k, as many at a
+ * time as there are processors. Its exit code is 0 only if every test passed and at least
+ * one ran; test/house/exitcode.sh proves that with the suite must_fail, which runs only
+ * when it is asked for by name. */
 #include "test.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define RJ_SUITE(name) Suite *suite_##name(void);
 #include "suites.def"
@@ -24,23 +27,69 @@ START_TEST(a_failing_test_counts)
     ck_abort_msg("this test is meant to fail");
 }
 END_TEST
-SUITE(must_fail, 10, a_failing_test_counts)
+SUITE(must_fail, a_failing_test_counts)
+
+/* What a process counted, written in one piece. */
+typedef struct count {
+    int ran, failed;
+} count;
+
+/* Runs one suite after another, each taken from the pipe `next`, until it is empty. */
+static void work(int next, int told)
+{
+    unsigned char i;
+    count all = {0};
+
+    while (read(next, &i, 1) == 1) {
+        SRunner *runner =
+            srunner_create(i < RJ_COUNT(suites) ? suites[i].make() : suite_must_fail());
+        srunner_run_all(runner, CK_NORMAL);
+        all.ran += srunner_ntests_run(runner);
+        all.failed += srunner_ntests_failed(runner);
+        srunner_free(runner);
+    }
+    fflush(stdout);
+    _exit(write(told, &all, sizeof all) == sizeof all ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Whether every one of n processes ended as it should; their counts in *all. */
+static bool add_up(int n, int told, count *all)
+{
+    bool whole = true;
+    count one;
+
+    while (read(told, &one, sizeof one) == sizeof one) {
+        all->ran += one.ran;
+        all->failed += one.failed;
+    }
+    for (int i = 0, status; i < n; i++)
+        whole &= wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return whole;
+}
 
 int main(int argc, char **argv)
 {
     const char *only = argc == 3 && strcmp(argv[1], "-k") == 0 ? argv[2] : NULL;
-    SRunner *runner = srunner_create(NULL);
-    int ran, failed;
+    const int processes = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned char chosen[RJ_COUNT(suites) + 1];
+    size_t n = 0;
+    int next[2], told[2], began = 0;
+    count all = {0};
+    bool whole;
 
-    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+    for (size_t i = 0; i < RJ_COUNT(suites); i++)
         if (!only || strcmp(only, suites[i].name) == 0)
-            srunner_add_suite(runner, suites[i].make());
+            chosen[n++] = (unsigned char)i;
     if (only && strcmp(only, "must_fail") == 0)
-        srunner_add_suite(runner, suite_must_fail());
-    srunner_run_all(runner, CK_NORMAL);
-    ran = srunner_ntests_run(runner);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    printf("%d passed, %d failed\n", ran - failed, failed);
-    return failed || !ran ? EXIT_FAILURE : EXIT_SUCCESS;
+        chosen[n++] = RJ_COUNT(suites);
+    if (pipe(next) != 0 || pipe(told) != 0 || write(next[1], chosen, n) != (ssize_t)n)
+        return EXIT_FAILURE;
+    close(next[1]);
+    for (; began < processes && began < (int)n; began++)
+        if (fork() == 0)
+            work(next[0], told[1]);
+    close(told[1]);
+    whole = add_up(began, told[0], &all);
+    printf("%d passed, %d failed\n", all.ran - all.failed, all.failed);
+    return all.failed || !all.ran || !whole ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -106,6 +106,6 @@ START_TEST(zeros_are_written_where_they_are_wanted_and_nowhere_else)
 }
 END_TEST
 
-SUITE(memory, 60, a_large_piece_is_zero_and_aligned_every_time,
+SUITE(memory, a_large_piece_is_zero_and_aligned_every_time,
       a_large_piece_of_an_arena_leaves_the_newest_block_in_use,
       zeros_are_written_where_they_are_wanted_and_nowhere_else)

@@ -221,6 +221,6 @@ START_TEST(training_survives_failing_allocations)
 }
 END_TEST
 
-SUITE(memory_faults, 600, opening_survives_every_failing_allocation,
+SUITE(memory_faults, opening_survives_every_failing_allocation,
       saving_survives_every_failing_allocation, judging_survives_every_failing_allocation,
       evaluating_survives_every_failing_allocation, training_survives_failing_allocations)

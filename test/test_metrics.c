@@ -470,10 +470,10 @@ START_TEST(calibration_refuses_what_it_cannot_fit)
 }
 END_TEST
 
-SUITE(metrics, 20, figures_match_scikit_learn,
-      figures_do_not_depend_on_the_order_of_images, figures_of_no_image_are_none,
-      figures_refuse_what_is_not_a_number, the_threshold_for_false_alarms_is_the_smallest,
-      quantiles_are_those_of_numpy, images_are_drawn_by_poisson_numbers_of_their_own,
+SUITE(metrics, figures_match_scikit_learn, figures_do_not_depend_on_the_order_of_images,
+      figures_of_no_image_are_none, figures_refuse_what_is_not_a_number,
+      the_threshold_for_false_alarms_is_the_smallest, quantiles_are_those_of_numpy,
+      images_are_drawn_by_poisson_numbers_of_their_own,
       rounds_are_weighted_figures_for_any_number_of_threads,
       intervals_are_as_wide_as_theory_says, calibration_finds_the_lowest_entropy,
       calibration_recovers_a_known_law, separable_scores_are_calibrated_finitely,

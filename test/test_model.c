@@ -457,7 +457,7 @@ START_TEST(the_self_test_image_is_the_same_everywhere)
 }
 END_TEST
 
-SUITE(model, 240, saved_models_come_back_bit_for_bit,
+SUITE(model, saved_models_come_back_bit_for_bit,
       every_flipped_byte_of_the_header_is_refused, files_that_are_no_model_are_refused,
       proximity_needs_traces, traces_that_do_not_fit_leave_the_old_ones,
       models_that_cannot_be_are_refused, a_failed_save_leaves_the_old_model,

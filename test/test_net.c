@@ -491,7 +491,7 @@ START_TEST(schedule_warms_up_and_falls_to_zero)
 }
 END_TEST
 
-SUITE(net, 240, parameters_are_added_found_and_counted,
+SUITE(net, parameters_are_added_found_and_counted,
       copies_hold_values_and_clearing_holds_zeros, start_values_come_from_seed_and_place,
       encoders_have_the_parameters_they_should, unknown_networks_are_refused,
       small_networks_agree_on_ref_and_cpu, resnet18_agrees_on_ref_and_cpu,

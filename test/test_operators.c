@@ -404,7 +404,7 @@ START_TEST(blend_weighs_two_pictures)
 }
 END_TEST
 
-SUITE(operators, 30, operators_agree_with_plain_loops, operators_keep_any_size,
+SUITE(operators, operators_agree_with_plain_loops, operators_keep_any_size,
       operators_restore_the_energy_of_the_finest_band,
       operators_repeat_bit_for_bit_and_follow_the_stream,
       operators_leave_a_constant_picture_almost_alone,

@@ -273,7 +273,7 @@ START_TEST(every_op_has_three_cases_at_least)
 }
 END_TEST
 
-SUITE(ops, 300, gradients_of_the_reference_match_differences,
+SUITE(ops, gradients_of_the_reference_match_differences,
       gradients_of_the_cpu_match_differences, the_cpu_agrees_with_the_reference,
       a_result_does_not_depend_on_what_lay_there_before,
       a_fresh_gradient_is_written_whole, the_same_bits_for_1_2_and_4_threads,

@@ -279,10 +279,9 @@ START_TEST(options_become_json)
 }
 END_TEST
 
-SUITE(options, 20, zeros_become_the_documented_defaults,
-      some_defaults_depend_on_the_encoder, resolving_twice_changes_nothing,
-      the_default_decay_follows_the_optimiser, negative_numbers_switch_terms_off,
-      numbers_out_of_range_are_refused_by_name, what_is_not_a_number_is_refused,
-      fields_that_do_not_fit_together_are_refused,
+SUITE(options, zeros_become_the_documented_defaults, some_defaults_depend_on_the_encoder,
+      resolving_twice_changes_nothing, the_default_decay_follows_the_optimiser,
+      negative_numbers_switch_terms_off, numbers_out_of_range_are_refused_by_name,
+      what_is_not_a_number_is_refused, fields_that_do_not_fit_together_are_refused,
       unknown_names_are_answered_with_the_known_ones, options_of_another_size_are_refused,
       options_become_json)

@@ -163,5 +163,5 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(pairs, 60, pairs_choose_reals_by_source_and_group, each_allocation_may_fail,
+SUITE(pairs, pairs_choose_reals_by_source_and_group, each_allocation_may_fail,
       hostile_pairs_are_refused, too_many_sources_are_refused)

@@ -111,6 +111,6 @@ START_TEST(the_public_calls_say_it_too)
 }
 END_TEST
 
-SUITE(plugin, 20, a_name_has_the_form_of_a_plugin_or_is_none,
+SUITE(plugin, a_name_has_the_form_of_a_plugin_or_is_none,
       a_plugin_that_is_not_there_is_named_with_where_it_was_looked_for,
       a_file_that_is_no_plugin_is_refused, the_public_calls_say_it_too)

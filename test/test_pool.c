@@ -129,6 +129,6 @@ START_TEST(a_pool_that_cannot_be_made_leaves_nothing)
 }
 END_TEST
 
-SUITE(pool, 60, every_piece_runs_once_on_any_number_of_threads, jobs_in_a_row_never_mix,
+SUITE(pool, every_piece_runs_once_on_any_number_of_threads, jobs_in_a_row_never_mix,
       the_lowest_failing_piece_speaks_for_all, two_threads_share_a_pool,
       a_pool_that_cannot_be_made_leaves_nothing)

@@ -187,6 +187,6 @@ START_TEST(bfloat16_is_the_nearest_with_eight_bits)
 }
 END_TEST
 
-SUITE(precision, 60, bfloat16_is_the_nearest_with_eight_bits,
+SUITE(precision, bfloat16_is_the_nearest_with_eight_bits,
       rounded_factors_are_off_by_no_more_than_two_roundings,
       the_reference_stays_exact_and_the_cpu_rounds)

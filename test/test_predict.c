@@ -317,7 +317,7 @@ START_TEST(numbers_that_overflow_are_the_models_fault)
 }
 END_TEST
 
-SUITE(predict, 60, crops_cover_the_picture, large_pictures_get_an_even_grid,
+SUITE(predict, crops_cover_the_picture, large_pictures_get_an_even_grid,
       verdicts_are_means_over_crops, the_decision_rule_decides,
       small_pictures_are_reflected_out, verdicts_do_not_depend_on_threads_or_stride,
       opening_replays_the_self_test, numbers_that_overflow_are_the_models_fault)

@@ -406,7 +406,7 @@ START_TEST(prepared_convolutions_do_what_follows_as_well)
 }
 END_TEST
 
-SUITE(ready, 120, every_encoder_made_ready_gives_what_it_gave,
+SUITE(ready, every_encoder_made_ready_gives_what_it_gave,
       a_row_does_not_depend_on_the_others, threads_share_what_is_ready,
       pictures_and_precisions_it_is_not_ready_for_are_refused,
       prepared_convolutions_do_what_follows_as_well)

@@ -156,6 +156,6 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(remake, 30, remaking_repeats_bit_for_bit_and_follows_the_stream,
+SUITE(remake, remaking_repeats_bit_for_bit_and_follows_the_stream,
       remaking_loses_detail_by_less_or_more, a_constant_picture_gains_noise_at_most,
       any_size_is_remade, each_allocation_may_fail)

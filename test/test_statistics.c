@@ -331,7 +331,7 @@ START_TEST(the_encoder_has_two_layers_and_no_front_end)
 }
 END_TEST
 
-SUITE(statistics, 60, the_encoder_made_ready_gives_what_it_gave_and_keeps_it,
+SUITE(statistics, the_encoder_made_ready_gives_what_it_gave_and_keeps_it,
       the_encoder_has_two_layers_and_no_front_end, a_constant_picture_has_no_detail,
       boards_and_stripes_have_their_numbers, noise_has_the_correlations_of_the_filter,
       pictures_turned_over_have_the_same_numbers, a_blurred_picture_falls_further,

@@ -491,7 +491,7 @@ START_TEST(a_step_needs_as_many_loans_as_the_one_before_however_deep)
 }
 END_TEST
 
-SUITE(tape, 60, gradients_of_graphs_match_differences,
+SUITE(tape, gradients_of_graphs_match_differences,
       what_is_written_or_handed_over_is_what_would_have_been_added,
       a_gradient_lies_over_values_that_nobody_reads_any_more,
       values_that_somebody_reads_stay, free_neighbours_are_lent_as_one,

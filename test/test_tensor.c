@@ -263,7 +263,7 @@ START_TEST(a_step_that_runs_out_of_memory_can_be_repeated)
 }
 END_TEST
 
-SUITE(tensor, 60, shapes_count_compare_and_print, pictures_come_back_as_they_were_written,
+SUITE(tensor, shapes_count_compare_and_print, pictures_come_back_as_they_were_written,
       an_op_is_recorded_only_where_a_gradient_is_wanted,
       a_refused_op_leaves_the_tape_and_the_output_alone, gradients_of_all_uses_add_up,
       after_the_first_step_nothing_is_allocated,

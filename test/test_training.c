@@ -242,7 +242,7 @@ START_TEST(every_option_that_results_are_compared_by_trains)
 }
 END_TEST
 
-SUITE(training, 400, training_overfits_32_images,
+SUITE(training, training_overfits_32_images,
       from_the_third_step_on_no_memory_is_taken_and_no_page_is_new,
       both_stages_learn_a_mark_that_fakes_carry,
       the_same_seed_gives_the_same_file_for_1_2_and_4_threads,

@@ -444,5 +444,5 @@ START_TEST(chunks_give_the_same_bits_for_1_2_and_4_threads)
 }
 END_TEST
 
-SUITE(winograd, 300, winograd_is_off_by_no_more_than_its_bases_carry,
-      winograd_is_another_way, chunks_give_the_same_bits_for_1_2_and_4_threads)
+SUITE(winograd, winograd_is_off_by_no_more_than_its_bases_carry, winograd_is_another_way,
+      chunks_give_the_same_bits_for_1_2_and_4_threads)
