@@ -152,15 +152,19 @@ static rij_status block_new(rj_params *s, uint64_t seed, const char *prefix,
     return RIJ_OK;
 }
 
-/* h = relu(W2 relu(W1 s + b1) + b2) of the numbers s of op/statistics.c. */
+/* h = relu(W2 relu(W1 s + b1) + b2) of the numbers s of op/statistics.c. Initial weights
+ * have a variance of 1 / (3 fan in), a sixth of He's, as PyTorch's layers begin. */
 static rij_status statistics_new(rj_params *s, uint64_t seed, rj_encoder *out)
 {
+    static const int fan_in[2] = {RJ_STATISTICS, WEIGHED};
+    static const char *const name[2] = {"encoder.weigh.0", "encoder.weigh.2"};
     rj_encoder e = {.weighs = true, .features = WEIGHED};
 
-    RJ_TRY(rj_linear_new(s, seed, "encoder.weigh.0", RJ_STATISTICS, WEIGHED, true,
-                         &e.weigh[0]));
-    RJ_TRY(
-        rj_linear_new(s, seed, "encoder.weigh.2", WEIGHED, WEIGHED, true, &e.weigh[1]));
+    for (int i = 0; i < 2; i++) {
+        RJ_TRY(rj_linear_new(s, seed, name[i], fan_in[i], WEIGHED, true, &e.weigh[i]));
+        if (!s->frozen)
+            RJ_TRY(rj_start_he(s, e.weigh[i].w, seed, 6 * fan_in[i]));
+    }
     *out = e;
     return RIJ_OK;
 }
