@@ -163,7 +163,7 @@ $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
 	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS)|' $< > $@
 install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
-	install -m 644 include/realjudge.h $(DESTDIR)$(INCDIR)/
+	install -m 644 include/*.h $(DESTDIR)$(INCDIR)/
 	install -m 644 $(A) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(SO) $(DESTDIR)$(LIBDIR)/
 	ln -sf librealjudge.so.$(VERSION) $(DESTDIR)$(LIBDIR)/librealjudge.so.$(SOVERSION)
@@ -171,11 +171,11 @@ install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
 	[ ! -f $(B)/librealjudge_cuda.so ] || install -m 755 $(B)/librealjudge_cuda.so $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(B)/realjudge.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(INCDIR)/realjudge.h $(DESTDIR)$(LIBDIR)/librealjudge.a \
+	rm -f $(DESTDIR)$(INCDIR)/realjudge*.h $(DESTDIR)$(LIBDIR)/librealjudge.a \
 	    $(DESTDIR)$(LIBDIR)/librealjudge.so* $(DESTDIR)$(LIBDIR)/librealjudge_cuda.so $(DESTDIR)$(LIBDIR)/pkgconfig/realjudge.pc
 docs: ## build/man from the header, build/docs/ops.md from the ops' comments
 	@mkdir -p build/man/man3 build/docs
-	awk -v dir=build/man/man3 -f docs/man.awk include/realjudge.h
+	awk -v dir=build/man/man3 -f docs/man.awk include/*.h
 	awk -f docs/ops.awk $(sort $(wildcard lib/op/*.c)) > build/docs/ops.md
 dist: ## build/librealjudge-VERSION.tar.gz of what git tracks
 	@mkdir -p build

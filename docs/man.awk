@@ -1,6 +1,6 @@
-# man.awk: one section-3 page for each function of realjudge.h.
+# man.awk: one section-3 page for each function of the public header.
 #
-#     awk -v dir=build/man/man3 -f docs/man.awk include/realjudge.h
+#     awk -v dir=build/man/man3 -f docs/man.awk include/*.h
 #
 # The comment directly above an RIJ_API declaration is the page: its first sentence is
 # NAME, all of it DESCRIPTION, printed as it is set in the header. A function without a

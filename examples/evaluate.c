@@ -43,6 +43,10 @@ static const struct {
     {"auc_high", AT(auc_high)},
     {"shift_real", AT(shift_real)},
     {"shift_fake", AT(shift_fake)},
+    {"real_generated", AT(real_generated)},
+    {"real_unsure", AT(real_unsure)},
+    {"fake_generated", AT(fake_generated)},
+    {"fake_unsure", AT(fake_unsure)},
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
@@ -62,6 +66,7 @@ static int usage(FILE *out, int status)
           "  --threads N       0: one per processor\n"
           "  --device NAME     cpu, ref or cuda:0\n"
           "  --precision NAME  fp32, bf16 or tf32\n"
+          "  --strip           answers by the stability strip too: seven times the time\n"
           "  --quiet           no progress\n",
           out);
     return status;
@@ -101,6 +106,7 @@ static int read_options(int argc, char **argv, job *j)
         {"threads", required_argument, NULL, 'n'},
         {"device", required_argument, NULL, 'v'},
         {"precision", required_argument, NULL, 'b'},
+        {"strip", no_argument, NULL, 'S'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -128,6 +134,8 @@ static int read_options(int argc, char **argv, job *j)
             return usage(stderr, 2);
         else if (letter == 'q')
             j->quiet = 1;
+        else if (letter == 'S')
+            j->o.strip = 1;
         else if (strchr("frn", letter) &&
                  whole(known[which].name, optarg, letter == 'r' ? UINT64_MAX : 1 << 30,
                        &number) != 0)
@@ -211,7 +219,29 @@ static void show_rows(const rij_evaluation *e)
     }
 }
 
-/* A line a source, a column of numbers for each column of the evaluation. */
+/* Answers at level 0.05, where the model has a calibration. */
+static void show_answers(const rij_evaluation *e, int strip)
+{
+    rij_evaluation_row r;
+
+    if (rij_evaluation_row_at(e, 0, &r) != RIJ_OK || isnan(r.real_unsure))
+        return;
+    printf(
+        "\nanswers at level 0.05, %s\n%-22s %-9s  reals: real unsure generated  fakes: "
+        "real unsure generated\n",
+        strip ? "by the strip too" : "without the strip", "generator", "column");
+    for (int i = 0; i < rij_evaluation_rows(e); i++) {
+        if (rij_evaluation_row_at(e, i, &r) != RIJ_OK)
+            return;
+        printf("%-22s %-9s  %11.4f %6.4f %9.4f  %11.4f %6.4f %9.4f\n", r.generator,
+               r.column, 1 - r.real_generated - r.real_unsure, r.real_unsure,
+               r.real_generated, 1 - r.fake_generated - r.fake_unsure, r.fake_unsure,
+               r.fake_generated);
+    }
+}
+
+/* A line a source, for each column the share that is called generated, and, where the
+ * model has a calibration, the shares answered generated and unsure. */
 static void show_sources(const rij_evaluation *e)
 {
     const int n = rij_evaluation_sources(e);
@@ -227,11 +257,13 @@ static void show_sources(const rij_evaluation *e)
     }
     printf("\nreals called generated\n%-36s %5s", "source", "reals");
     for (int i = 0; i < columns && rij_evaluation_source_at(e, i, &s) == RIJ_OK; i++)
-        printf(" %9s", s.column);
+        printf(" %9s%s", s.column, isnan(s.unsure) ? "" : " answered / unsure");
     for (int i = 0; i < n && rij_evaluation_source_at(e, i, &s) == RIJ_OK; i++) {
         if (i % columns == 0)
             printf("\n%-36s %5d", s.source[0] ? s.source : "-", s.n);
         printf(" %9.4f", s.alarms);
+        if (!isnan(s.unsure))
+            printf("   %6.4f / %6.4f", s.generated, s.unsure);
     }
     putchar('\n');
 }
@@ -258,6 +290,7 @@ static int evaluate(const job *j, const rij_model *model)
         return complain(rij_last_error());
     }
     show_rows(e);
+    show_answers(e, j->o.strip);
     show_sources(e);
     printf("\n%d images could not be used; %.0f s\n", rij_evaluation_unusable(e),
            seconds_now() - start_s);

@@ -10,7 +10,8 @@
  *     printf("%.3f\n", verdict.score);   // 0 = photograph, 1 = generated
  *     rij_model_free(model);
  *
- * What is not in this file is not promised.
+ * What is neither in this file nor in the one it includes at its end, realjudge_data.h,
+ * is not promised.
  *
  * Rules that hold for every function:
  *   Failure    A function that can fail returns a rij_status. On failure its outputs
@@ -102,6 +103,13 @@ typedef struct rij_image {
     const uint8_t *rgb; /* the first row; borrowed */
 } rij_image;
 
+/* What may be said of an image with a promise about error: see rij_examine(). */
+typedef enum rij_answer {
+    RIJ_ANSWER_UNSURE = 0,
+    RIJ_ANSWER_REAL = 1,
+    RIJ_ANSWER_GENERATED = 2
+} rij_answer;
+
 /* What the judge says of one image. */
 typedef struct rij_verdict {
     double score;      /* probability that the image was generated, 0..1 */
@@ -110,6 +118,10 @@ typedef struct rij_verdict {
     double proximity;  /* S_prox = -max_m z . t_m, -1..1: far from the natural traces */
     int generated;     /* 1 if margin > 0, else 0 */
     int crops;         /* crops that were judged and averaged */
+    double softness; /* of its pixels: coarse against fine detail, log2 (docs/math.md) */
+    double p_real; /* conformal p-value: how unusual this margin would be for a photograph
+                      as soft as this one, 0..1; NAN: the model has no calibration */
+    double p_generated; /* the same for a generated image */
 } rij_verdict;
 
 /* One message of a long call. Numbers that do not apply are 0. */
@@ -357,144 +369,90 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
                                           const rij_train_options *options,
                                           rij_model **model);
 
-/* ---- 7. Evaluate ----------------------------------------------------------------- */
+/* ---- 7. Examine: answers with a promise ------------------------------------------- */
 
-typedef struct rij_evaluate_options {
-    size_t size;         /* set by RIJ_EVALUATE_OPTIONS_INIT */
-    const char *split;   /* which split of the manifest; NULL: all of it */
-    const char *columns; /* comma-separated ways both classes are sent through before
-                            they are judged; NULL: "native". Known (docs/math.md):
-                            native, aligned, jpegQ (Q 1..100), blurS (sigma 0.1..8),
-                            noiseS (levels 0.1..64), resizeF (0.1..2, there and back),
-                            crop, chain3, chain5 */
-    const char *only;    /* comma-separated generators; NULL: all */
-    const char *pairs;   /* table of the reals that each generator is compared with
-                            (docs/math.md); NULL: all with all */
-    const char *holdout; /* folder of which every file counts as a fake of generator
-                            "holdout", whatever `only` says; NULL: none */
-    uint64_t seed;       /* of all that is drawn */
-    int min_fakes;       /* fakes a generator must have to count in row "mAP" (40) */
-    int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained
-                            on shuffled ones must then be at chance (0). Not with pairs */
-    rij_progress_fn progress; /* NULL: none */
-    void *user;
-} rij_evaluate_options;
+enum { RIJ_SHIPPINGS = 6 };
 
-#define RIJ_EVALUATE_OPTIONS_INIT                                                        \
+/* An image under one of the ways in which images are shipped on. */
+typedef struct rij_shipped {
+    const char
+        *name; /* jpeg85, jpeg60, resize0.5, blur1, crop, screenshot; never freed */
+    double margin, p_real, p_generated; /* as in rij_verdict */
+    rij_answer answer;                  /* by these p-values alone */
+} rij_shipped;
+
+typedef struct rij_examination {
+    rij_answer answer;   /* that of the image as it is, unless the strip contradicts it */
+    rij_verdict verdict; /* of the image as it is */
+    rij_answer alone;    /* answer by verdict.p_real and verdict.p_generated alone */
+    int contradictions;  /* re-shippings whose answer is the contrary of `alone` */
+    rij_shipped strip[RIJ_SHIPPINGS]; /* the stability strip */
+} rij_examination;
+
+typedef struct rij_examine_options {
+    size_t size;  /* set by RIJ_EXAMINE_OPTIONS_INIT */
+    double level; /* a: share of photographs that may be called generated, 0.001..0.5; 0
+                     means 0.05 */
+} rij_examine_options;
+
+#define RIJ_EXAMINE_OPTIONS_INIT                                                         \
     {                                                                                    \
-        sizeof(rij_evaluate_options), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL  \
+        sizeof(rij_examine_options), 0                                                   \
     }
 
-/* Figures of one generator against its real images under one column. Positive is fake; a
- * higher margin is more fake. docs/math.md defines each. NAN: it cannot be computed. */
-typedef struct rij_evaluation_row {
-    const char *generator; /* "mAP" (means over generators) or "POOLED" in the last rows;
-                              valid while the evaluation lives */
-    const char *column;    /* as named in the options */
-    int n_real, n_fake;    /* images judged */
-    double ap; /* average precision with reals weighted n_fake / n_real: chance is 0.5 */
-    double ap_low, ap_high;   /* its interval of 95 % */
-    double ap_plain;          /* the same without weights */
-    double auc;               /* area under the ROC curve, ties one half */
-    double auc_low, auc_high; /* its interval of 95 % */
-    double racc, facc; /* share of reals, of fakes right at the model's threshold */
-    double bacc;       /* their mean */
-    double eer;        /* equal error rate */
-    double tpr1, fpr1; /* share of fakes, of these reals above the margin that 1 % of the
-                          model's calibration reals lie above; older files keep none */
-    double tpr5, fpr5; /* the same for 5 % */
-    double ece, brier; /* of the score, reals weighted as for ap */
-    double shift_real,
-        shift_fake; /* mean margin here minus in column native, if judged */
-} rij_evaluation_row;
-
-/* Real images of one source (a column of the manifest) under one column. */
-typedef struct rij_evaluation_source {
-    const char *source, *column; /* valid while the evaluation lives; "": no source */
-    int n;                       /* images judged */
-    double alarms;               /* share of them that is called generated */
-} rij_evaluation_source;
-
-/* Judge a data set and compute its figures.
+/* Judge an image as it is and re-shipped in six ways, and answer at a level a.
  *
- * data        As for rij_train(). Unusable images are noted, counted and left out.
- * options     NULL for the defaults.
- * evaluation  Free it with rij_evaluation_free(). NULL on failure. Rows: per column one
- *             for each generator, then "mAP", then "POOLED".
+ *     generated   p_real <= a < p_generated
+ *     real        p_generated <= a < p_real
+ *     unsure      both or neither is unusual, or a re-shipping gives the contrary answer
  *
- * Returns RIJ_OK, or RIJ_E_ARGUMENT (also a column or a generator that is unknown),
- * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable; pairs that are
- * none), RIJ_E_MEMORY, RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as
- * rij_predict(). Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_evaluate(const rij_model *model, const char *data,
-                                             const rij_evaluate_options *options,
-                                             rij_evaluation **evaluation);
+ * If a photograph, and how it was shipped, is exchangeable with those that the model was
+ * calibrated on, it is called generated with a probability of at most a (docs/math.md).
+ * Where photographs come from another world, rij_calibrate() with your own. The time is
+ * that of seven predictions.
+ *
+ * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
+ * allowed), RIJ_E_DATA (no calibration, or too few calibration pictures about as soft as
+ * this image for the level: 1 / a - 1 are needed; the message says how many there are).
+ * Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_examine(const rij_model *model,
+                                            const rij_image *image,
+                                            const rij_examine_options *options,
+                                            rij_examination *examination);
 
-/* Number of rows; 0 if evaluation is NULL. Since 0.1. */
-RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation);
+/* The same for a file, read as rij_predict_file() reads it. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_examine_file(const rij_model *model, const char *path,
+                                                 const rij_examine_options *options,
+                                                 rij_examination *examination);
 
-/* One row, 0 <= index < rows. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_evaluation_row_at(const rij_evaluation *evaluation,
-                                                      int index, rij_evaluation_row *row);
-
-/* Sources of reals times columns; 0 if evaluation is NULL. Since 0.1. */
-RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation);
-
-/* One of them, by source, then column. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_evaluation_source_at(const rij_evaluation *evaluation,
-                                                         int index,
-                                                         rij_evaluation_source *source);
-
-/* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
-RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);
-
-/* Free an evaluation. NULL is fine. Since 0.1. */
-RIJ_API void rij_evaluation_free(rij_evaluation *evaluation);
-
-/* ---- 8. Forge -------------------------------------------------------------------- */
-
-typedef struct rij_forge_options {
-    size_t size;              /* set by RIJ_FORGE_OPTIONS_INIT */
-    const char *device;       /* as in rij_train_options */
-    int threads;              /* as in rij_train_options */
-    uint64_t seed;            /* of every random choice */
-    const char *families;     /* comma-separated; NULL: all nine. Auto-encoders by their
-                                 decoder: deconv, nearest, bilinear, shuffle; operators
-                                 with restored spectrum: fixed-nearest, fixed-bilinear,
-                                 fixed-bicubic, fixed-zero, fixed-median */
-    int crop;                 /* side of the parents cut from each photograph, 32..1024,
-                                 multiple of 16 (160) */
-    int crops;                /* parents per photograph at most, 1..1000 (16) */
-    int steps;                /* training steps of each trained family, from 2 (400) */
-    rij_progress_fn progress; /* NULL: none */
+typedef struct rij_calibrate_options {
+    size_t size;       /* set by RIJ_CALIBRATE_OPTIONS_INIT */
+    const char *split; /* which split of the manifest; NULL: all of it */
+    rij_progress_fn progress;
     void *user;
-} rij_forge_options;
+} rij_calibrate_options;
 
-#define RIJ_FORGE_OPTIONS_INIT                                                           \
+#define RIJ_CALIBRATE_OPTIONS_INIT                                                       \
     {                                                                                    \
-        sizeof(rij_forge_options), NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL                 \
+        sizeof(rij_calibrate_options), NULL, NULL, NULL                                  \
     }
 
-/* Make generated images from real photographs: parents are cut natively, auto-encoders
- * are trained on them with this library, and each child is written beside its parent,
- * equal in content, size and format, so that only the synthesis differs (docs/math.md).
+/* Calibrate a model anew, on images that did not train it: up to 512 of each class,
+ * spread over the data, as they are and re-shipped. Replaces the pictures that p-values
+ * count; score, margin and threshold stay. Without generated images, photographs remade
+ * from fewer pixels take their place. No other thread may be using the model.
  *
- * photos   Folder tree of photographs, PNG or JPEG; unusable ones are noted, left out.
- * out      Folder to make or fill: real/N.png, fake/FAMILY/N.png and manifest.tsv,
- *          which is written last. Children of one photograph share its group. Files of
- *          those names are replaced.
+ * data     As for rij_train(). Unusable images are noted and left out.
  *
- * Returns RIJ_OK, or
- *   RIJ_E_ARGUMENT   a pointer is NULL or an option is not allowed
- *   RIJ_E_CANCELLED  the progress callback asked to stop
- *   RIJ_E_FILE       photos cannot be read, or out cannot be written
- *   RIJ_E_DATA       no usable photograph
- *   RIJ_E_MEMORY, RIJ_E_DEVICE, RIJ_E_DIVERGED   as rij_train()
- * On failure images already written stay, the manifest is not. Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_forge(const char *photos, const char *out,
-                                          const rij_forge_options *options);
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT, RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (no usable
+ * photograph), RIJ_E_MODEL, RIJ_E_MEMORY, RIJ_E_DEVICE as rij_evaluate() has them.
+ * Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_calibrate(rij_model *model, const char *data,
+                                              const rij_calibrate_options *options);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include "realjudge_data.h" // 8. Evaluate, 9. Forge
 #endif

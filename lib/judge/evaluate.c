@@ -1,8 +1,10 @@
 /* evaluate.c: rij_evaluate(): a data set judged under one or more columns.
  *
- *     images, in chunks -> read, degrade by every column, cut the covering crops (pool)
+ *     images, in chunks -> read, degrade by every column, ship on if answers are asked
+ *                          for by the strip, cut the covering crops (pool)
  *                       -> judge the crops, RJ_JUDGE_BATCH at a time, across images
- *                       -> a margin per image and column -> figures (evaluation.c)
+ *                       -> a margin and an answer per image and column -> figures
+ *                          (evaluation.c)
  *
  * The whole image is degraded, then cut, as a picture that went through the web would be;
  * both classes alike (columns.c). Chunks depend on the crop and the columns only, so no
@@ -12,14 +14,16 @@
 #include <string.h>
 
 enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
+static const double LEVEL = 0.05; /* of answers */
 static const double TELL_S = 0.5; /* at least this long between two messages */
 static const char holdout_name[] = "holdout";
 
-/* One image under one column. */
+/* One image under one column, as it is or shipped on. */
 typedef struct shot {
     rj_image *crop;
     int crops;
     double cls, prox; /* sums over the crops judged so far */
+    double softness;
 } shot;
 
 typedef struct run {
@@ -28,17 +32,19 @@ typedef struct run {
     rj_context *context;
     rj_dataset data;
     rj_list columns;
-    rj_column *column; /* of those names */
-    bool *pair;        /* of the table of pairs, or NULL */
-    bool *wanted;      /* generators */
-    int *image;        /* samples to judge, in the data's order */
-    int images;        /* how many */
-    double *margin;    /* (images, columns) */
+    rj_column *column;  /* of those names */
+    bool *pair;         /* of the table of pairs, or NULL */
+    bool *wanted;       /* generators */
+    int *image;         /* samples to judge, in the data's order */
+    int images;         /* how many */
+    double *margin;     /* (images, columns) */
+    rij_answer *answer; /* the same, or NULL without calibration */
+    int ways;           /* shots of an image under a column: 1, with the strip 7 */
     int unusable;
     /* one chunk */
     int room;               /* images that a chunk holds at most */
     int first, chunk;       /* images first .. first + chunk - 1 are in it */
-    shot *shot;             /* (room, columns) */
+    shot *shot;             /* (room, columns, ways) */
     char (*reason)[REASON]; /* (room) why not usable, or "" */
     float *planar;          /* (RJ_JUDGE_BATCH, 3, crop, crop) */
     double start_s, told_s;
@@ -196,21 +202,26 @@ static rij_status make_room(run *r)
 {
     const size_t crop = 3 * (size_t)r->m->crop * (size_t)r->m->crop;
     const size_t columns = (size_t)r->columns.n;
-    const size_t fit = (size_t)CHUNK_BYTES / (crop * RJ_COVER_MAX * columns);
+    const size_t shots = columns * (size_t)r->ways;
+    const size_t fit = (size_t)CHUNK_BYTES / (crop * RJ_COVER_MAX * shots);
     const size_t room = RJ_MAX(1, RJ_MIN(fit, (size_t)CHUNK));
 
     r->room = (int)room;
     r->margin = rj_alloc((size_t)r->images * columns, sizeof *r->margin);
-    r->shot = rj_alloc(room * columns, sizeof *r->shot);
+    r->shot = rj_alloc(room * shots, sizeof *r->shot);
     r->reason = rj_alloc(room, sizeof *r->reason);
     r->planar = rj_alloc(RJ_JUDGE_BATCH * crop, sizeof *r->planar);
-    RJ_REQUIRE(r->margin && r->shot && r->reason && r->planar, RIJ_E_MEMORY,
-               "evaluate: no memory for %zu images at a time", room);
+    if (r->m->calibration.n[RJ_REAL_LABEL] > 0)
+        r->answer = rj_alloc((size_t)r->images * columns, sizeof *r->answer);
+    RJ_REQUIRE(r->margin && r->shot && r->reason && r->planar &&
+                   (r->answer || r->m->calibration.n[RJ_REAL_LABEL] == 0),
+               RIJ_E_MEMORY, "evaluate: no memory for %zu images at a time", room);
     return RIJ_OK;
 }
 
 /* ---- read, degrade, cut ----------------------------------------------------------- */
 
+/* Softness, where answers need it, and crops. */
 static rij_status cut(const run *r, const rj_image *image, shot *s)
 {
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
@@ -219,6 +230,8 @@ static rij_status cut(const run *r, const rj_image *image, shot *s)
     s->crop = rj_alloc((size_t)n, sizeof *s->crop);
     RJ_REQUIRE(s->crop, RIJ_E_MEMORY, "evaluate: no memory");
     s->crops = n;
+    if (r->answer)
+        RJ_TRY(rj_softness(image, &s->softness));
     for (int i = 0; i < n; i++)
         RJ_TRY(rj_image_crop(image, x[i], y[i], r->m->crop, r->m->crop, &s->crop[i]));
     return RIJ_OK;
@@ -230,6 +243,22 @@ static void drop(shot *s)
         rj_image_free(&s->crop[i]);
     rj_free(s->crop);
     *s = (shot){0};
+}
+
+/* An image under a column, cut as it is and, with the strip, shipped on. */
+static rij_status cut_ways(const run *r, const rj_image *seen, shot *s)
+{
+    RJ_TRY(cut(r, seen, &s[0]));
+    for (int w = 1; w < r->ways; w++) {
+        rj_image shipped = {0};
+        rij_status status = rj_ship(w - 1, seen, &shipped);
+
+        if (status == RIJ_OK)
+            status = cut(r, &shipped, &s[w]);
+        rj_image_free(&shipped);
+        RJ_TRY(status);
+    }
+    return RIJ_OK;
 }
 
 /* Piece `index`: one image of the chunk under every column. An image that cannot be used
@@ -252,7 +281,7 @@ static rij_status prepare(void *job, int index, int worker)
 
         status = rj_column_apply(&r->column[c], &image, r->o->seed, sample, &seen);
         if (status == RIJ_OK)
-            status = cut(r, &seen, &r->shot[index * r->columns.n + c]);
+            status = cut_ways(r, &seen, &r->shot[(index * r->columns.n + c) * r->ways]);
         rj_image_free(&seen);
     }
     rj_image_free(&image);
@@ -290,7 +319,7 @@ static void gather(run *r, int shots, int *s, int *k, batch *b)
 static rij_status judge_chunk(run *r)
 {
     const rj_jury jury = {r->m->net, r->m->ready, r->m->trace, r->m->crop};
-    const int shots = r->chunk * r->columns.n;
+    const int each = r->columns.n * r->ways, shots = r->chunk * each;
     int s = 0, k = 0;
     batch b;
 
@@ -306,9 +335,30 @@ static rij_status judge_chunk(run *r)
             b.of[i]->prox += b.prox[i] / b.of[i]->crops;
         }
         if (rj_now_s() - r->told_s >= TELL_S && s < shots)
-            RJ_TRY(tell(r, r->first + s / r->columns.n, NULL));
+            RJ_TRY(tell(r, r->first + s / each, NULL));
     }
     return RIJ_OK;
+}
+
+/* The margin of an image under a column and the answer of its ways; they are emptied. */
+static double decide(const run *r, shot *s, rij_answer *answer)
+{
+    rij_answer alone[RIJ_SHIPPINGS + 1];
+    double first = 0;
+
+    for (int w = 0; w < r->ways; w++) {
+        const double margin = rj_decision_margin(&r->m->decision, s[w].cls, s[w].prox);
+
+        if (w == 0)
+            first = margin;
+        if (answer)
+            alone[w] =
+                rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, LEVEL);
+        drop(&s[w]);
+    }
+    if (answer)
+        *answer = rj_strip_answer(r->ways, alone, NULL);
+    return first;
 }
 
 /* Notes, margins; the shots are empty afterwards. */
@@ -324,11 +374,10 @@ static rij_status finish_chunk(run *r)
             r->reason[i][0] = 0;
         }
         for (int c = 0; c < r->columns.n; c++) {
-            shot *s = &r->shot[i * r->columns.n + c];
+            const int at = (r->first + i) * r->columns.n + c;
 
-            r->margin[(r->first + i) * r->columns.n + c] =
-                rj_decision_margin(&r->m->decision, s->cls, s->prox);
-            drop(s);
+            r->margin[at] = decide(r, &r->shot[(i * r->columns.n + c) * r->ways],
+                                   r->answer ? &r->answer[at] : NULL);
         }
     }
     return tell(r, r->first + r->chunk, NULL);
@@ -350,12 +399,13 @@ static rij_status judge_all(run *r)
 
 static void run_free(run *r)
 {
-    for (int i = 0; r->shot && i < r->room * r->columns.n; i++)
+    for (int i = 0; r->shot && i < r->room * r->columns.n * r->ways; i++)
         drop(&r->shot[i]);
     rj_free(r->shot);
     rj_free(r->reason);
     rj_free(r->planar);
     rj_free(r->margin);
+    rj_free(r->answer);
     rj_free(r->image);
     rj_free(r->wanted);
     rj_free(r->pair);
@@ -365,7 +415,7 @@ static void run_free(run *r)
     rj_dataset_free(&r->data);
 }
 
-static rij_status check_options(const rij_evaluate_options *o)
+static rij_status check_options(const rij_model *m, const rij_evaluate_options *o)
 {
     RJ_REQUIRE(o->size == sizeof *o, RIJ_E_ARGUMENT,
                "rij_evaluate: options.size is %zu, not %zu; start with "
@@ -374,6 +424,8 @@ static rij_status check_options(const rij_evaluate_options *o)
     RJ_REQUIRE(o->min_fakes >= 0, RIJ_E_ARGUMENT,
                "rij_evaluate: min_fakes is %d, not from 1 (0: %d)", o->min_fakes,
                MIN_FAKES);
+    RJ_REQUIRE(!o->strip || m->calibration.n[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
+               "rij_evaluate: the model has no calibration to answer by");
     RJ_REQUIRE(!o->pairs || !o->shuffle_labels, RIJ_E_ARGUMENT,
                "rij_evaluate: pairs and shuffle_labels do not go together");
     return RIJ_OK;
@@ -386,6 +438,7 @@ static rij_status compute(const run *r, rij_evaluation **evaluation)
                               .n = r->images,
                               .sample = r->image,
                               .margin = r->margin,
+                              .answer = r->answer,
                               .pair = r->pair,
                               .decision = &r->m->decision,
                               .pool = r->m->pool,
@@ -404,11 +457,12 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
     run r = {.m = model, .o = options ? options : &usual};
     rij_status status;
 
+    r.ways = r.o->strip ? 1 + RIJ_SHIPPINGS : 1;
     RJ_REQUIRE(evaluation, RIJ_E_ARGUMENT, "rij_evaluate: evaluation is NULL");
     *evaluation = NULL;
     RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_evaluate: %s is NULL",
                model ? "data" : "model");
-    RJ_TRY(check_options(r.o));
+    RJ_TRY(check_options(model, r.o));
     RJ_TRY_DONE(choose_columns(&r));
     RJ_TRY_DONE(open_data(&r, data));
     RJ_TRY_DONE(choose_generators(&r));

@@ -24,6 +24,7 @@ typedef struct place {
 typedef struct table {
     const rj_judged *j;
     int native;      /* the column of that name, or -1 */
+    int column;      /* at hand */
     place *place;    /* (n) usable images from the highest margin down */
     int places;      /* how many */
     double *mean[2]; /* (RJ_ROUNDS) AP and AUC, means over generators */
@@ -58,10 +59,18 @@ static bool counts(const table *t, int image, int generator)
 
 #define AT(name) offsetof(rij_evaluation_row, name)
 static const size_t all_figures[] = {
-    AT(ap),       AT(ap_low),   AT(ap_high),    AT(auc),        AT(auc_low),
-    AT(auc_high), AT(racc),     AT(facc),       AT(bacc),       AT(eer),
-    AT(tpr1),     AT(tpr5),     AT(fpr1),       AT(fpr5),       AT(ece),
-    AT(brier),    AT(ap_plain), AT(shift_real), AT(shift_fake),
+    AT(ap),          AT(ap_low),
+    AT(ap_high),     AT(auc),
+    AT(auc_low),     AT(auc_high),
+    AT(racc),        AT(facc),
+    AT(bacc),        AT(eer),
+    AT(tpr1),        AT(tpr5),
+    AT(fpr1),        AT(fpr5),
+    AT(ece),         AT(brier),
+    AT(ap_plain),    AT(shift_real),
+    AT(shift_fake),  AT(real_generated),
+    AT(real_unsure), AT(fake_generated),
+    AT(fake_unsure),
 };
 
 static double *figure(rij_evaluation_row *row, int which)
@@ -119,6 +128,28 @@ static void choose(table *t, int generator, rij_evaluation_row *row)
     }
 }
 
+/* The answer to an image; unsure where there is none. */
+static rij_answer answer_of(const table *t, int image, int column)
+{
+    const size_t at = (size_t)image * (size_t)t->j->columns->n + (size_t)column;
+
+    return t->j->answer ? t->j->answer[at] : RIJ_ANSWER_UNSURE;
+}
+
+/* Share of each class by its answers in the column at hand. */
+static void answers(const table *t, rij_evaluation_row *row)
+{
+    double share[2][3] = {{0}};
+
+    for (int i = 0; i < t->items; i++)
+        share[t->label[i]][answer_of(t, t->item[i].image, t->column)] +=
+            t->j->answer ? 1.0 / (t->label[i] ? row->n_fake : row->n_real) : NAN;
+    row->real_generated = share[RJ_REAL_LABEL][RIJ_ANSWER_GENERATED];
+    row->real_unsure = share[RJ_REAL_LABEL][RIJ_ANSWER_UNSURE];
+    row->fake_generated = share[RJ_FAKE_LABEL][RIJ_ANSWER_GENERATED];
+    row->fake_unsure = share[RJ_FAKE_LABEL][RIJ_ANSWER_UNSURE];
+}
+
 /* Share of each class above a margin; NAN where that is not known. */
 static void above(const table *t, double margin, double *real, double *fake)
 {
@@ -164,6 +195,7 @@ static rij_status figures(table *t, int generator, rij_evaluation_row *row)
     above(t, d->alarm[RJ_ALARM1], &row->fpr1, &row->tpr1);
     above(t, d->alarm[RJ_ALARM5], &row->fpr5, &row->tpr5);
     shifts(t, row);
+    answers(t, row);
     RJ_TRY(rj_metric_ap(n, t->score, t->label, t->weight, &row->ap));
     RJ_TRY(rj_metric_ap(n, t->score, t->label, NULL, &row->ap_plain));
     RJ_TRY(rj_metric_auc(n, t->score, t->label, NULL, &row->auc));
@@ -234,6 +266,7 @@ static rij_status add_column(rij_evaluation *e, table *t, int column)
     const char *name = e->name[column];
     rij_evaluation_row sum = {.generator = "mAP", .column = name}, *pooled;
 
+    t->column = column;
     sort_column(t, column);
     for (int g = 0; g < t->j->d->generators; g++) {
         rij_evaluation_row *row = &e->row[e->rows];
@@ -270,10 +303,17 @@ static rij_status add_source(rij_evaluation *e, const table *t, const rj_name *r
     for (int c = 0; c < t->j->columns->n; c++) {
         rij_evaluation_source *s = &e->source[e->sources++];
 
-        *s = (rij_evaluation_source){e->name[e->names - 1], e->name[c], n, 0};
-        for (int i = 0; i < n; i++)
+        *s = (rij_evaluation_source){e->name[e->names - 1], e->name[c], n, 0, 0, 0};
+        for (int i = 0; i < n; i++) {
+            const rij_answer answer = answer_of(t, real[i].index, c);
+
             s->alarms += margin_of(t, real[i].index, c) > 0;
+            s->generated += answer == RIJ_ANSWER_GENERATED;
+            s->unsure += answer == RIJ_ANSWER_UNSURE;
+        }
         s->alarms /= n;
+        s->generated = t->j->answer ? s->generated / n : NAN;
+        s->unsure = t->j->answer ? s->unsure / n : NAN;
     }
     return RIJ_OK;
 }

@@ -123,6 +123,39 @@ rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *ima
  * before saving. */
 rij_status rj_model_seal(rij_model *m);
 
+/* The caller's pixels with rows that lie tight: themselves, or a copy that is then `own`.
+ * RIJ_E_ARGUMENT: no pixels that can be judged. */
+rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own);
+
+/* ---- softness.c, conformal.c, shipping.c: answers --------------------------------- */
+
+rij_status rj_softness(const rj_image *image, double *softness); /* RIJ_E_MEMORY */
+/* Edges of the buckets, from the photographs' rows. RIJ_E_MEMORY. */
+rij_status rj_conformal_edges(rj_calibration *c);
+/* The p-value of a margin among the calibration's pictures of a label in the bucket of
+ * this softness; how many pictures that are, unless NULL. 1 where there are none. */
+double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
+                      int *pictures);
+rij_answer rj_conformal_answer(double p_real, double p_generated, double level);
+rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
+                                double level);
+/* Of answers to an image as it is, then to its shippings: the first, unless another is
+ * its contrary. How many are, unless NULL. */
+rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions);
+/* Shipping 0 .. RIJ_SHIPPINGS - 1 of an image. */
+rij_status rj_ship(int which, const rj_image *image, rj_image *out);
+/* An image as it is and under the six shippings, whose names never die. */
+rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *image,
+                            rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS],
+                            const char *name[RIJ_SHIPPINGS]);
+/* Told of every picture done, of all so far foreseen. */
+typedef rij_status (*rj_calibrated)(int done, int all, void *user);
+/* Judge up to 512 usable samples of each class, `held`: those kept for validation, and
+ * put their rows in the place of *out. Without generated ones photographs are remade. */
+rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cache *cache,
+                                 bool held, rj_calibrated tell, void *user,
+                                 rj_calibration *out);
+
 /* ---- evaluation.c ----------------------------------------------------------------- */
 
 /* A judged data set: sample[i] of d, where it is usable, has margin
@@ -133,6 +166,7 @@ typedef struct rj_judged {
     int n; /* samples judged, unusable ones among them */
     const int *sample;
     const double *margin;
+    const rij_answer *answer; /* like margin, or NULL: the model has no calibration */
     const bool *pair; /* as rj_pairs_read() gives it, or NULL: all reals for all */
     const rj_decision *decision;
     rj_pool *pool;

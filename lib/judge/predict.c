@@ -172,6 +172,14 @@ rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *ima
     v.margin = rj_decision_margin(&m->decision, v.classifier, v.proximity);
     v.score = 1 / (1 + exp(-v.margin)); // exp to infinity gives the right 0
     v.generated = v.margin > 0;
+    RJ_TRY(rj_softness(image, &v.softness));
+    v.p_real = v.p_generated = NAN;
+    if (m->calibration.n[RJ_REAL_LABEL] > 0) {
+        v.p_real =
+            rj_conformal_p(&m->calibration, RJ_REAL_LABEL, v.softness, v.margin, NULL);
+        v.p_generated =
+            rj_conformal_p(&m->calibration, RJ_FAKE_LABEL, v.softness, v.margin, NULL);
+    }
     *verdict = v;
     return RIJ_OK;
 }
@@ -252,7 +260,9 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
     status = rj_model_from_file(&file, device, threads, &m);
     rj_st_free(&file);
     RJ_TRY(status);
-    status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
+    status = rj_conformal_edges(&m->calibration);
+    if (status == RIJ_OK)
+        status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
     if (status == RIJ_OK)
         status = replay(m, path);
     if (status == RIJ_OK && precision != RJ_FP32)
@@ -301,26 +311,35 @@ static rij_status check_pixels(const rij_image *image)
 }
 
 /* Rows that lie tight already are judged where they are; nothing writes to them. */
+rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own)
+{
+    RJ_TRY(check_pixels(image));
+    *own = image->stride != 3 * (size_t)image->width;
+    if (!*own) {
+        *tight = (rj_image){image->width, image->height, (uint8_t *)image->rgb};
+        return RIJ_OK;
+    }
+    RJ_TRY(rj_image_new(image->width, image->height, tight));
+    for (size_t y = 0; y < (size_t)tight->h; y++)
+        memcpy(tight->rgb + y * 3 * (size_t)tight->w, image->rgb + y * image->stride,
+               3 * (size_t)tight->w);
+    return RIJ_OK;
+}
+
 RIJ_API rij_status rij_predict(const rij_model *model, const rij_image *image,
                                rij_verdict *verdict)
 {
     rj_image tight = {0};
+    bool own;
     rij_status status;
 
     RJ_REQUIRE(model && image && verdict, RIJ_E_ARGUMENT, "rij_predict: %s is NULL",
                !model   ? "model"
                : !image ? "image"
                         : "verdict");
-    RJ_TRY(check_pixels(image));
-    if (image->stride == 3 * (size_t)image->width) {
-        tight = (rj_image){image->width, image->height, (uint8_t *)image->rgb};
-        return judge(model, &tight, verdict);
-    }
-    RJ_TRY(rj_image_new(image->width, image->height, &tight));
-    for (size_t y = 0; y < (size_t)tight.h; y++)
-        memcpy(tight.rgb + y * 3 * (size_t)tight.w, image->rgb + y * image->stride,
-               3 * (size_t)tight.w);
+    RJ_TRY(rj_pixels_tight(image, &tight, &own));
     status = judge(model, &tight, verdict);
-    rj_image_free(&tight);
+    if (own)
+        rj_image_free(&tight);
     return status;
 }

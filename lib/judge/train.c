@@ -112,6 +112,22 @@ static rij_status describe(const rj_trainer *t, rij_model *m)
                          : RIJ_OK;
 }
 
+static rij_status gathered(int done, int all, void *user)
+{
+    rj_trainer *t = user;
+
+    t->progress.steps = all;
+    return rj_trainer_tell(t, done, 1, 0, (const double[4]){0}, done == all);
+}
+
+/* What p-values count: the pictures that were held out, whole. */
+static rij_status gather(rj_trainer *t, rij_model *m)
+{
+    rj_trainer_phase(t, "calibrate", 1);
+    return rj_calibration_gather(m, &t->data, t->cache, true, gathered, t,
+                                 &m->calibration);
+}
+
 static rij_status make_model(rj_trainer *t, rij_model **model)
 {
     rj_decision decision;
@@ -129,6 +145,8 @@ static rij_status make_model(rj_trainer *t, rij_model **model)
         status = describe(t, m);
     if (status == RIJ_OK)
         status = rj_model_seal(m);
+    if (status == RIJ_OK)
+        status = gather(t, m);
     if (status == RIJ_OK)
         *model = m;
     else

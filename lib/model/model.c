@@ -40,6 +40,7 @@ RIJ_API void rij_model_free(rij_model *m)
     rj_net_free(m->net);
     rj_arena_free(&m->trace_arena);
     rj_st_free(&m->about);
+    rj_calibration_free(&m->calibration);
     rj_device_close(m->dev);
     rj_pool_free(m->pool);
     rj_free(m);

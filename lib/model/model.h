@@ -60,6 +60,23 @@ typedef struct rj_decision {
                                 NAN: not known */
 } rj_decision;
 
+/* A judged picture of the calibration, as it was or re-shipped (judge/conformal.c). */
+typedef struct rj_calibration_row {
+    int picture; /* rows of one picture lie together, in ascending order */
+    float softness, margin;
+} rj_calibration_row;
+enum { RJ_BUCKETS = 3 };
+/* By label: photographs, generated images. */
+typedef struct rj_calibration {
+    int n[2], room[2];
+    rj_calibration_row *row[2];
+    double edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge */
+} rj_calibration;
+/* To and from a file's tensors, calibration_file.c. A file may have none. */
+rij_status rj_calibration_to_file(const rj_calibration *c, rj_st_file *f);
+rij_status rj_calibration_from_file(const rj_st_file *f, rj_calibration *c, int *tensors);
+void rj_calibration_free(rj_calibration *c);
+
 /* Scratch of one prediction: a device, a tape. Taken from and given back to a locked list
  * inside the model, so a const model serves any number of threads. */
 typedef struct rj_context {
@@ -82,8 +99,9 @@ struct rij_model {
     rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
     rj_arena trace_arena;
     rj_decision decision;
-    rj_st_file about;       /* metadata as written: options, data hash, figures */
-    double selftest_margin; /* of `selftest`, as judged when the model was made */
+    rj_calibration calibration; /* no rows: none */
+    rj_st_file about;           /* metadata as written: options, data hash, figures */
+    double selftest_margin;     /* of `selftest`, as judged when the model was made */
     uint8_t selftest[RJ_SELFTEST_SIDE * RJ_SELFTEST_SIDE * 3]; /* RGB rows */
     struct rj_context_list *contexts; /* locked list, context.c */
 };

@@ -155,6 +155,7 @@ static rij_status tensors_to_file(const rij_model *m, rj_st_file *f)
         RJ_TRY(tensor_to_file(m, "traces", m->trace, f));
     for (int i = 0; i < RJ_COUNT(image); i++)
         image[i] = (float)m->selftest[i];
+    RJ_TRY(rj_calibration_to_file(&m->calibration, f));
     return rj_st_add(f, "selftest.image",
                      rj_shape_plain(3, RJ_SELFTEST_SIDE, RJ_SELFTEST_SIDE, 3, 1), image);
 }
@@ -276,19 +277,20 @@ static rij_status image_from_file(const rj_st_file *f, rij_model *m)
     return RIJ_OK;
 }
 
-/* Every tensor of the file has a place: parameters, traces, self-test image. */
+/* Every tensor of the file has a place: parameters, traces, calibration, self-test. */
 static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
 {
     const rj_st_tensor *t = rj_st_tensor_find(f, "traces");
     rj_params *s = rj_net_params(m->net);
+    int known = s->n + 1 + (t != NULL);
     rij_status status;
 
     for (int i = 0; i < s->n; i++)
         RJ_TRY(param_from_file(f, m, &s->p[i]));
     RJ_TRY(image_from_file(f, m));
-    RJ_REQUIRE(f->tensors == s->n + 1 + (t != NULL), RIJ_E_MODEL,
-               "model file: %d tensors, where %d are known", f->tensors,
-               s->n + 1 + (t != NULL));
+    RJ_TRY(rj_calibration_from_file(f, &m->calibration, &known));
+    RJ_REQUIRE(f->tensors == known, RIJ_E_MODEL,
+               "model file: %d tensors, where %d are known", f->tensors, known);
     if (!t)
         return RIJ_OK;
     RJ_REQUIRE(t->shape.rank == 2, RIJ_E_MODEL, "model file: 'traces' of rank %d",

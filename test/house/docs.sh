@@ -8,7 +8,7 @@ here=$(mktemp -d) || exit 1
 trap 'rm -rf "$here"' EXIT
 bad=0
 
-awk -f docs/man.awk include/realjudge.h >"$here/said" || bad=1
+awk -f docs/man.awk include/*.h >"$here/said" || bad=1
 
 awk -v dir="$here" '
 FNR == 1 { inside = 0 }

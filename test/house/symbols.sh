@@ -6,7 +6,7 @@
 archive=$1 shared=$2
 declared=$(awk '/^RIJ_API/ { d = 1; t = "" } d { t = t $0 }
     d && /;/ { sub(/\(.*/, "", t); sub(/.*[ *]/, "", t); print t; d = 0 }' \
-    include/realjudge.h | sort -u)
+    include/*.h | sort -u)
 exported=$(nm -D --defined-only "$shared" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort -u)
 ours=$(nm -g --defined-only "$archive" | awk 'NF == 3 { print $3 }' | sort -u)
 bad=0

@@ -1,0 +1,160 @@
+/* realjudge_data.h: what is done with whole folders of images: evaluate a model on them,
+ * forge generated ones from photographs. Part of realjudge.h, which includes it, and
+ * whose rules hold. */
+#ifndef REALJUDGE_DATA_H
+#define REALJUDGE_DATA_H
+
+#include "realjudge.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- 8. Evaluate ----------------------------------------------------------------- */
+
+typedef struct rij_evaluate_options {
+    size_t size;         /* set by RIJ_EVALUATE_OPTIONS_INIT */
+    const char *split;   /* which split of the manifest; NULL: all of it */
+    const char *columns; /* comma-separated ways both classes are sent through before
+                            they are judged; NULL: "native". Known (docs/math.md):
+                            native, aligned, jpegQ (Q 1..100), blurS (sigma 0.1..8),
+                            noiseS (levels 0.1..64), resizeF (0.1..2, there and back),
+                            crop, chain3, chain5 */
+    const char *only;    /* comma-separated generators; NULL: all */
+    const char *pairs;   /* table of the reals that each generator is compared with
+                            (docs/math.md); NULL: all with all */
+    const char *holdout; /* folder of which every file counts as a fake of generator
+                            "holdout", whatever `only` says; NULL: none */
+    uint64_t seed;       /* of all that is drawn */
+    int min_fakes;       /* fakes a generator must have to count in row "mAP" (40) */
+    int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained
+                            on shuffled ones must then be at chance (0). Not with pairs */
+    int strip; /* 1: answers by the stability strip too, as rij_examine() gives them:
+                  seven times the time (0) */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;
+} rij_evaluate_options;
+
+#define RIJ_EVALUATE_OPTIONS_INIT                                                        \
+    {                                                                                    \
+        sizeof(rij_evaluate_options)                                                     \
+    }
+
+/* Figures of one generator against its real images under one column. Positive is fake; a
+ * higher margin is more fake. docs/math.md defines each. NAN: it cannot be computed. */
+typedef struct rij_evaluation_row {
+    const char *generator; /* "mAP" (means over generators) or "POOLED" in the last rows;
+                              valid while the evaluation lives */
+    const char *column;    /* as named in the options */
+    int n_real, n_fake;    /* images judged */
+    double ap; /* average precision with reals weighted n_fake / n_real: chance is 0.5 */
+    double ap_low, ap_high;   /* its interval of 95 % */
+    double ap_plain;          /* the same without weights */
+    double auc;               /* area under the ROC curve, ties one half */
+    double auc_low, auc_high; /* its interval of 95 % */
+    double racc, facc; /* share of reals, of fakes right at the model's threshold */
+    double bacc;       /* their mean */
+    double eer;        /* equal error rate */
+    double tpr1, fpr1; /* share of fakes, of these reals above the margin that 1 % of the
+                          model's calibration reals lie above; older files keep none */
+    double tpr5, fpr5; /* the same for 5 % */
+    double ece, brier; /* of the score, reals weighted as for ap */
+    double shift_real,
+        shift_fake; /* mean margin here minus in column native, if judged */
+    /* shares by the answers of rij_examine() at level 0.05, without the strip unless the
+       options ask for it; what remains is answered real */
+    double real_generated, real_unsure; /* of the reals */
+    double fake_generated, fake_unsure; /* of the fakes */
+} rij_evaluation_row;
+
+/* Real images of one source (a column of the manifest) under one column. */
+typedef struct rij_evaluation_source {
+    const char *source, *column; /* valid while the evaluation lives; "": no source */
+    int n;                       /* images judged */
+    double alarms;               /* share of them that is called generated */
+    double generated, unsure;    /* shares of them by their answers, as in a row */
+} rij_evaluation_source;
+
+/* Judge a data set and compute its figures.
+ *
+ * data        As for rij_train(). Unusable images are noted, counted and left out.
+ * options     NULL for the defaults.
+ * evaluation  Free it with rij_evaluation_free(). NULL on failure. Rows: per column one
+ *             for each generator, then "mAP", then "POOLED".
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (also a column or a generator that is unknown),
+ * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable; pairs that are
+ * none), RIJ_E_MEMORY, RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as
+ * rij_predict(). Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluate(const rij_model *model, const char *data,
+                                             const rij_evaluate_options *options,
+                                             rij_evaluation **evaluation);
+
+/* Number of rows; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation);
+
+/* One row, 0 <= index < rows. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_row_at(const rij_evaluation *evaluation,
+                                                      int index, rij_evaluation_row *row);
+
+/* Sources of reals times columns; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation);
+
+/* One of them, by source, then column. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_source_at(const rij_evaluation *evaluation,
+                                                         int index,
+                                                         rij_evaluation_source *source);
+
+/* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);
+
+/* Free an evaluation. NULL is fine. Since 0.1. */
+RIJ_API void rij_evaluation_free(rij_evaluation *evaluation);
+
+/* ---- 9. Forge -------------------------------------------------------------------- */
+
+typedef struct rij_forge_options {
+    size_t size;              /* set by RIJ_FORGE_OPTIONS_INIT */
+    const char *device;       /* as in rij_train_options */
+    int threads;              /* as in rij_train_options */
+    uint64_t seed;            /* of every random choice */
+    const char *families;     /* comma-separated; NULL: all nine. Auto-encoders by their
+                                 decoder: deconv, nearest, bilinear, shuffle; operators
+                                 with restored spectrum: fixed-nearest, fixed-bilinear,
+                                 fixed-bicubic, fixed-zero, fixed-median */
+    int crop;                 /* side of the parents cut from each photograph, 32..1024,
+                                 multiple of 16 (160) */
+    int crops;                /* parents per photograph at most, 1..1000 (16) */
+    int steps;                /* training steps of each trained family, from 2 (400) */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;
+} rij_forge_options;
+
+#define RIJ_FORGE_OPTIONS_INIT                                                           \
+    {                                                                                    \
+        sizeof(rij_forge_options), NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL                 \
+    }
+
+/* Make generated images from real photographs: parents are cut natively, auto-encoders
+ * are trained on them with this library, and each child is written beside its parent,
+ * equal in content, size and format, so that only the synthesis differs (docs/math.md).
+ *
+ * photos   Folder tree of photographs, PNG or JPEG; unusable ones are noted, left out.
+ * out      Folder to make or fill: real/N.png, fake/FAMILY/N.png and manifest.tsv,
+ *          which is written last. Children of one photograph share its group. Files of
+ *          those names are replaced.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT   a pointer is NULL or an option is not allowed
+ *   RIJ_E_CANCELLED  the progress callback asked to stop
+ *   RIJ_E_FILE       photos cannot be read, or out cannot be written
+ *   RIJ_E_DATA       no usable photograph
+ *   RIJ_E_MEMORY, RIJ_E_DEVICE, RIJ_E_DIVERGED   as rij_train()
+ * On failure images already written stay, the manifest is not. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_forge(const char *photos, const char *out,
+                                          const rij_forge_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

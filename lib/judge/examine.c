@@ -1,0 +1,183 @@
+/* examine.c: rij_examine() and rij_calibrate(). */
+#include "judge/judge.h"
+#include <math.h>
+
+static const double usual_level = 0.05;
+
+/* ---- examine ---------------------------------------------------------------------- */
+
+/* Pictures in the bucket of a verdict, by label. A level that no p-value can reach is
+ * refused: (1 / (K + 1)) > a. */
+static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
+{
+    static const char *const names[2] = {"photographs", "generated images"};
+
+    RJ_REQUIRE(m->calibration.n[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
+               "examine: the model has no calibration; rij_calibrate() makes one");
+    for (int label = 0; label < 2; label++) {
+        int k;
+
+        rj_conformal_p(&m->calibration, label, v->softness, v->margin, &k);
+        RJ_REQUIRE((k + 1) * level >= 1, RIJ_E_DATA,
+                   "examine: for level %g at least %.0f calibration %s about as soft as "
+                   "this image are needed, there are %d",
+                   level, ceil(1 / level - 1), names[label], k);
+    }
+    return RIJ_OK;
+}
+
+static rij_status examine(const rij_model *m, const rj_image *image, double level,
+                          rij_examination *out)
+{
+    rij_examination e = {0};
+    rij_verdict shipped[RIJ_SHIPPINGS];
+    rij_answer answer[RIJ_SHIPPINGS + 1];
+    const char *name[RIJ_SHIPPINGS];
+    rj_context *c = NULL;
+    rij_status status;
+
+    RJ_TRY(rj_context_take(m, &c));
+    status = rj_judge_shipped(m, c, image, &e.verdict, shipped, name);
+    rj_context_give(m, c);
+    RJ_TRY(status);
+    RJ_TRY(enough(m, &e.verdict, level));
+    answer[0] = rj_conformal_answer(e.verdict.p_real, e.verdict.p_generated, level);
+    for (int i = 0; i < RIJ_SHIPPINGS; i++) {
+        const rij_verdict *v = &shipped[i];
+
+        answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level);
+        e.strip[i] =
+            (rij_shipped){name[i], v->margin, v->p_real, v->p_generated, answer[i + 1]};
+    }
+    e.alone = answer[0];
+    e.answer = rj_strip_answer(RJ_COUNT(answer), answer, &e.contradictions);
+    *out = e;
+    return RIJ_OK;
+}
+
+static rij_status level_of(const rij_examine_options *o, double *level)
+{
+    *level = o && o->level != 0 ? o->level : usual_level;
+    RJ_REQUIRE(!o || o->size == sizeof *o, RIJ_E_ARGUMENT,
+               "rij_examine: options.size is %zu, not %zu; start with "
+               "RIJ_EXAMINE_OPTIONS_INIT",
+               o->size, sizeof *o);
+    RJ_REQUIRE(*level >= 0.001 && *level <= 0.5, RIJ_E_ARGUMENT,
+               "rij_examine: level %g is not in 0.001..0.5", *level);
+    return RIJ_OK;
+}
+
+RIJ_API rij_status rij_examine(const rij_model *model, const rij_image *image,
+                               const rij_examine_options *options,
+                               rij_examination *examination)
+{
+    rj_image tight = {0};
+    bool own;
+    double level;
+    rij_status status;
+
+    RJ_REQUIRE(model && image && examination, RIJ_E_ARGUMENT, "rij_examine: %s is NULL",
+               !model   ? "model"
+               : !image ? "image"
+                        : "examination");
+    RJ_TRY(level_of(options, &level));
+    RJ_TRY(rj_pixels_tight(image, &tight, &own));
+    status = examine(model, &tight, level, examination);
+    if (own)
+        rj_image_free(&tight);
+    return status;
+}
+
+RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
+                                    const rij_examine_options *options,
+                                    rij_examination *examination)
+{
+    rj_image image = {0};
+    double level;
+    rij_status status;
+
+    RJ_REQUIRE(model && path && examination, RIJ_E_ARGUMENT,
+               "rij_examine_file: %s is NULL",
+               !model  ? "model"
+               : !path ? "path"
+                       : "examination");
+    RJ_TRY(level_of(options, &level));
+    RJ_TRY(rj_image_read(path, &rj_default_limits, &image));
+    status = examine(model, &image, level, examination);
+    rj_image_free(&image);
+    return status;
+}
+
+/* ---- calibrate -------------------------------------------------------------------- */
+
+typedef struct run {
+    const rij_calibrate_options *o;
+    const char *phase;
+    double start_s, told_s;
+} run;
+
+static rij_status tell(run *r, int64_t step, int64_t steps, const char *note)
+{
+    const double spent_s = rj_now_s() - r->start_s;
+    const rij_progress p = {
+        .phase = r->phase,
+        .note = note,
+        .step = step,
+        .steps = steps,
+        .images_s = spent_s > 0 ? (double)step / spent_s : 0,
+        .eta_s = step > 0 ? spent_s / (double)step * (double)(steps - step) : 0};
+
+    if (r->o->progress && r->o->progress(&p, r->o->user) != 0)
+        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"%s\" at step %jd of %jd",
+                       r->phase, (intmax_t)step, (intmax_t)steps);
+    return RIJ_OK;
+}
+
+static int note(const char *line, void *user)
+{
+    return tell(user, 0, 0, line) != RIJ_OK;
+}
+
+static rij_status done(int n, int all, void *user)
+{
+    run *r = user;
+    const double now_s = rj_now_s();
+
+    if (n < all && now_s - r->told_s < 0.25)
+        return RIJ_OK;
+    r->told_s = now_s;
+    return tell(r, n, all, NULL);
+}
+
+static rij_status calibrate(rij_model *m, const char *data, run *r)
+{
+    rj_dataset d = {0};
+    rj_cache *cache = NULL;
+    rij_status status;
+
+    RJ_TRY_DONE(rj_dataset_open(data, r->o->split, &d));
+    RJ_TRY_DONE(rj_cache_new(&d, 0, &cache));
+    RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, r));
+    r->phase = "calibrate";
+    r->start_s = rj_now_s();
+    status = rj_calibration_gather(m, &d, cache, false, done, r, &m->calibration);
+done:
+    rj_cache_free(cache);
+    rj_dataset_free(&d);
+    return status;
+}
+
+RIJ_API rij_status rij_calibrate(rij_model *model, const char *data,
+                                 const rij_calibrate_options *options)
+{
+    const rij_calibrate_options usual = RIJ_CALIBRATE_OPTIONS_INIT;
+    run r = {.o = options ? options : &usual, .phase = "read", .start_s = rj_now_s()};
+
+    RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_calibrate: %s is NULL",
+               model ? "data" : "model");
+    RJ_REQUIRE(r.o->size == sizeof *r.o, RIJ_E_ARGUMENT,
+               "rij_calibrate: options.size is %zu, not %zu; start with "
+               "RIJ_CALIBRATE_OPTIONS_INIT",
+               r.o->size, sizeof *r.o);
+    return calibrate(model, data, &r);
+}

@@ -1,0 +1,212 @@
+/* p-values: by hand, by simulation, and what answers and the strip make of them. */
+#include "judge/judge.h"
+#include "test.h"
+#include <math.h>
+#include <string.h>
+
+static void add(rj_calibration *c, int label, int picture, double softness, double margin)
+{
+    OK(rj_grow((void **)&c->row[label], &c->room[label], c->n[label] + 1,
+               sizeof *c->row[label]));
+    c->row[label][c->n[label]++] =
+        (rj_calibration_row){picture, (float)softness, (float)margin};
+}
+
+/* ---- by hand ---------------------------------------------------------------------- */
+
+/* Photographs' softness 0 .. 8 gives edges 3 and 6. */
+static rj_calibration by_hand(void)
+{
+    rj_calibration c = {0};
+
+    add(&c, RJ_REAL_LABEL, 0, 0, -2); // three rows of a picture, two in bucket 0
+    add(&c, RJ_REAL_LABEL, 0, 1, 1);
+    add(&c, RJ_REAL_LABEL, 0, 4, 9);
+    add(&c, RJ_REAL_LABEL, 1, 2, 0);
+    add(&c, RJ_REAL_LABEL, 2, 3, -1);
+    add(&c, RJ_REAL_LABEL, 2, 5, -1);
+    add(&c, RJ_REAL_LABEL, 3, 6, -3);
+    add(&c, RJ_REAL_LABEL, 3, 7, -3);
+    add(&c, RJ_REAL_LABEL, 3, 8, -3);
+    add(&c, RJ_FAKE_LABEL, 0, 0, 2);
+    add(&c, RJ_FAKE_LABEL, 1, 2.9, 4);
+    OK(rj_conformal_edges(&c));
+    return c;
+}
+
+START_TEST(p_values_count_shares_of_pictures)
+{
+    rj_calibration c = by_hand();
+    int k;
+
+    ck_assert(c.edge[0] == 3 && c.edge[1] == 6);
+    // pictures 0 and 1 have rows in bucket 0: of picture 0 one of two, of 1 all
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 2.5, 0, &k), 2.5 / 3,
+                            1e-15);
+    ck_assert_int_eq(k, 2);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 2.5, 0.5, NULL), 1.5 / 3,
+                            1e-15);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, -9, 1.5, NULL), 1.0 / 3,
+                            1e-15);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 3, 9, &k), 2.0 / 3, 1e-15);
+    ck_assert_int_eq(k, 2);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 99, -3, &k), 1, 1e-15);
+    ck_assert_int_eq(k, 1);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 1, 2, NULL), 2.0 / 3,
+                            1e-15);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 1, 1.9, NULL), 1.0 / 3,
+                            1e-15);
+    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 7, 1, &k), 1, 1e-15);
+    ck_assert_int_eq(k, 0);
+    rj_calibration_free(&c);
+}
+END_TEST
+
+START_TEST(answers_need_one_unusual_class)
+{
+    static const rij_answer U = RIJ_ANSWER_UNSURE, R = RIJ_ANSWER_REAL,
+                            G = RIJ_ANSWER_GENERATED;
+    const struct {
+        int n;
+        rij_answer alone[7], answer;
+        int contradictions;
+    } strips[] = {
+        {1, {G}, G, 0},
+        {7, {G, G, G, U, U, G, G}, G, 0},
+        {7, {G, R, G, G, G, R, U}, U, 2},
+        {7, {R, G, R, R, R, R, R}, U, 1},
+        {7, {U, G, R, G, R, G, R}, U, 0},
+        {7, {R, U, U, U, U, U, U}, R, 0},
+    };
+
+    ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05), G);
+    ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05), U);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.05, 0.05), R);
+    ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05), U); // like neither
+    for (int i = 0; i < RJ_COUNT(strips); i++) {
+        int contrary = -1;
+
+        ck_assert_int_eq(rj_strip_answer(strips[i].n, strips[i].alone, &contrary),
+                         strips[i].answer);
+        ck_assert_int_eq(contrary, strips[i].contradictions);
+    }
+}
+END_TEST
+
+/* ---- the promise ------------------------------------------------------------------ */
+
+/* A picture's rows: margins share what is the picture's own and rise with softness, so
+ * that without buckets soft pictures would be called generated. */
+static void draw(rj_random *r, int shippings, double *softness, double *margin)
+{
+    float z[2];
+
+    rj_random_normals(r, 2, z);
+    for (int i = 0; i < shippings; i++) {
+        softness[i] = rj_random_uniform(r, 0, 3) + 0.5 * (double)z[1];
+        margin[i] = (double)z[0] + rj_random_uniform(r, -0.5, 0.5) + softness[i];
+    }
+}
+
+/* Of `rounds` calibrations of `pictures`, each asked about one new photograph, the share
+ * with p_real <= a. */
+static double alarms(int rounds, int pictures, int shippings, double a)
+{
+    double softness[8], margin[8];
+    int n = 0;
+
+    for (int k = 0; k < rounds; k++) {
+        rj_random r = rj_random_start(77, RJ_STREAM_TEST, (uint64_t)k);
+        rj_calibration c = {0};
+        int which;
+
+        for (int i = 0; i < pictures; i++) {
+            draw(&r, shippings, softness, margin);
+            for (int j = 0; j < shippings; j++)
+                add(&c, RJ_REAL_LABEL, i, softness[j], margin[j]);
+        }
+        OK(rj_conformal_edges(&c));
+        draw(&r, shippings, softness, margin);
+        which = rj_random_below(&r, shippings);
+        n += rj_conformal_p(&c, RJ_REAL_LABEL, softness[which], margin[which], NULL) <= a;
+        rj_calibration_free(&c);
+    }
+    return (double)n / rounds;
+}
+
+START_TEST(photographs_are_called_generated_as_often_as_promised)
+{
+    enum { ROUNDS = 4000 };
+    static const double level[] = {0.05, 0.1, 0.3};
+
+    for (int i = 0; i < RJ_COUNT(level); i++)
+        for (int shippings = 1; shippings <= 7; shippings += 6) {
+            const double a = level[i], share = alarms(ROUNDS, 150, shippings, a);
+            const double off = 3.3 * sqrt(a * (1 - a) / ROUNDS); // 1 in 1000
+
+            ck_assert_msg(share <= a + off, "%d rows: %g for %g", shippings, share, a);
+            // nor is the promise kept by never saying it: p-values of single rows are
+            // uniform on steps of about 1 / 50
+            ck_assert_msg(share >= (shippings == 1 ? a - 0.022 : a / 2) - off,
+                          "%d rows: %g for %g", shippings, share, a);
+        }
+}
+END_TEST
+
+/* ---- softness --------------------------------------------------------------------- */
+
+/* rgb of a picture whose pixels are f(x, y). */
+static rj_image picture(int w, int h, int (*f)(int x, int y))
+{
+    rj_image image = {0};
+
+    OK(rj_image_new(w, h, &image));
+    for (int i = 0; i < w * h * 3; i++)
+        image.rgb[i] = (uint8_t)f(i / 3 % w, i / 3 / w);
+    return image;
+}
+
+static int flat(int x, int y)
+{
+    (void)x, (void)y;
+    return 90;
+}
+
+static int checks(int x, int y)
+{
+    return 100 + 50 * ((x + y) % 2);
+}
+
+static int stripes(int x, int y)
+{
+    (void)y;
+    return 100 + 64 * (x / 2 % 2);
+}
+
+static double softness_of(int w, int h, int (*f)(int x, int y))
+{
+    rj_image image = picture(w, h, f);
+    double softness = NAN;
+
+    OK(rj_softness(&image, &softness));
+    rj_image_free(&image);
+    return softness;
+}
+
+START_TEST(softness_weighs_coarse_against_fine)
+{
+    ck_assert_double_eq_tol(softness_of(40, 30, flat), 0, 1e-6);
+    // r_0 = +-25 everywhere (1 2 1)/4 of +-25 is 0; the half-size is flat
+    ck_assert_double_eq_tol(softness_of(40, 30, checks), log2(0.02 / 625.02), 1e-4);
+    // stripes of two pixels: r_0 = +-16 (a quarter of the step); half-size: stripes of
+    // one, r_1 = +-32
+    ck_assert_double_eq_tol(softness_of(64, 64, stripes), log2(1024.02 / 256.02), 1e-4);
+    // the middle of a large picture is what counts
+    ck_assert_double_eq_tol(softness_of(700, 400, stripes), log2(1024.02 / 256.02), 1e-4);
+    ck_assert_double_eq_tol(softness_of(3, 2, checks), 0, 1e-6); // no inside
+}
+END_TEST
+
+SUITE(conformal, p_values_count_shares_of_pictures, answers_need_one_unusual_class,
+      photographs_are_called_generated_as_often_as_promised,
+      softness_weighs_coarse_against_fine)

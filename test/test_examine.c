@@ -1,0 +1,245 @@
+/* rij_examine(), rij_calibrate(), and the calibration in the model file. */
+#include "api_place.h"
+#include "model/model.h"
+#include <math.h>
+
+/* Level at which the few pictures of a place suffice. */
+static const double LEVEL = 0.5;
+
+static rij_examination examined(const rij_model *m, const char *path)
+{
+    rij_examine_options o = RIJ_EXAMINE_OPTIONS_INIT;
+    rij_examination e;
+
+    o.level = LEVEL;
+    OK(rij_examine_file(m, path, &o, &e));
+    return e;
+}
+
+START_TEST(an_examination_is_seven_predictions)
+{
+    static const char *const names[RIJ_SHIPPINGS] = {"jpeg85", "jpeg60", "resize0.5",
+                                                     "blur1",  "crop",   "screenshot"};
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+    rij_examination e, again;
+    rij_verdict v;
+
+    OK(rij_calibrate(m, p.data, NULL));
+    e = examined(m, under(&p, "data/real/03.png"));
+    OK(rij_predict_file(m, under(&p, "data/real/03.png"), &v));
+    ck_assert(v.margin == e.verdict.margin && v.p_real == e.verdict.p_real);
+    ck_assert(v.p_real > 0 && v.p_real <= 1 && v.p_generated > 0 && v.p_generated <= 1);
+    for (int i = 0; i < RIJ_SHIPPINGS; i++) {
+        ck_assert_str_eq(e.strip[i].name, names[i]);
+        ck_assert(e.strip[i].margin != v.margin);
+        ck_assert(e.strip[i].p_real > 0 && e.strip[i].p_real <= 1);
+    }
+    again = examined(m, under(&p, "data/real/03.png"));
+    ck_assert_int_eq(again.answer, e.answer);
+    for (int i = 0; i < RIJ_SHIPPINGS; i++)
+        ck_assert(again.strip[i].margin == e.strip[i].margin);
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+START_TEST(a_calibration_is_the_models_own_after_saving)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p), *back = NULL;
+    rij_open_options o = RIJ_OPEN_OPTIONS_INIT;
+    rij_examination e, other;
+
+    ck_assert_int_gt(m->calibration.n[0],
+                     0); // a training leaves one, of what it held out
+    OK(rij_calibrate(m, p.data, NULL));
+    ck_assert_int_eq(m->calibration.n[0], 10 * (RIJ_SHIPPINGS + 1));
+    ck_assert_int_eq(m->calibration.n[1], 10 * (RIJ_SHIPPINGS + 1));
+    OK(rij_model_save(m, p.model));
+    o.threads = 3;
+    OK(rij_model_open(p.model, &o, &back));
+    for (int label = 0; label < 2; label++)
+        ck_assert_mem_eq(back->calibration.row[label], m->calibration.row[label],
+                         (size_t)m->calibration.n[label] * sizeof(rj_calibration_row));
+    e = examined(m, under(&p, "data/fake/north/01.png"));
+    other = examined(back, under(&p, "data/fake/north/01.png"));
+    ck_assert(e.verdict.p_real == other.verdict.p_real && e.answer == other.answer);
+    rij_model_free(m);
+    rij_model_free(back);
+    place_free(&p);
+}
+END_TEST
+
+/* Without fakes, photographs are remade; with other data, other rows. */
+START_TEST(photographs_alone_calibrate)
+{
+    const place p = place_new(10, 5), other = place_new(12, 0);
+    rij_model *m = trained(&p);
+
+    OK(rij_calibrate(m, other.data, NULL));
+    ck_assert_int_eq(m->calibration.n[0], 12 * (RIJ_SHIPPINGS + 1));
+    ck_assert_int_eq(m->calibration.n[1], 12 * (RIJ_SHIPPINGS + 1));
+    ck_assert(m->calibration.row[0][0].margin != m->calibration.row[1][0].margin);
+    rij_model_free(m);
+    place_free(&p);
+    place_free(&other);
+}
+END_TEST
+
+static int stop(const rij_progress *p, void *user)
+{
+    (void)user;
+    return strcmp(p->phase, "calibrate") == 0;
+}
+
+START_TEST(what_fails_leaves_the_calibration_as_it_was)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+    rij_calibrate_options o = RIJ_CALIBRATE_OPTIONS_INIT;
+    const int n = m->calibration.n[0];
+    const double first = m->calibration.row[0][0].margin;
+
+    o.progress = stop;
+    FAILS(rij_calibrate(m, p.data, &o), RIJ_E_CANCELLED);
+    FAILS(rij_calibrate(m, under(&p, "nowhere"), NULL), RIJ_E_FILE);
+    FAILS(rij_calibrate(NULL, p.data, NULL), RIJ_E_ARGUMENT);
+    FAILS(rij_calibrate(m, NULL, NULL), RIJ_E_ARGUMENT);
+    o = (rij_calibrate_options){0};
+    FAILS(rij_calibrate(m, p.data, &o), RIJ_E_ARGUMENT);
+    for (long at = 1; at < 400; at += 23) {
+        const long live = rj_memory_live();
+        rij_status status;
+
+        rj_memory_fail_at(at);
+        status = rij_calibrate(m, p.data, NULL);
+        rj_memory_fail_at(0);
+        ck_assert(status == RIJ_E_MEMORY || status == RIJ_OK);
+        if (status == RIJ_OK)
+            break;
+        ck_assert_int_le(rj_memory_live(), live + 4);
+        ck_assert(m->calibration.n[0] == n && m->calibration.row[0][0].margin == first);
+    }
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+START_TEST(a_level_that_cannot_be_kept_is_refused)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+    rij_examine_options o = RIJ_EXAMINE_OPTIONS_INIT;
+    rij_examination e = {.contradictions = 77};
+    const char *path = under(&p, "data/real/00.png");
+    rij_verdict v;
+
+    OK(rij_calibrate(m, p.data, NULL));
+    FAILS(rij_examine_file(m, path, NULL, &e), RIJ_E_DATA); // ten are no nineteen
+    ck_assert_ptr_nonnull(
+        strstr(rij_last_error(), "at least 19 calibration photographs"));
+    ck_assert_int_eq(e.contradictions, 77);
+    o.level = 0.7;
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_ARGUMENT);
+    o.level = NAN;
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_ARGUMENT);
+    o = (rij_examine_options){0};
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_ARGUMENT);
+    FAILS(rij_examine_file(m, NULL, NULL, &e), RIJ_E_ARGUMENT);
+    FAILS(rij_examine(m, NULL, NULL, &e), RIJ_E_ARGUMENT);
+    FAILS(rij_examine_file(m, under(&p, "none.png"), NULL, &e), RIJ_E_FILE);
+    rj_calibration_free(&m->calibration);
+    o = (rij_examine_options){sizeof o, LEVEL};
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_DATA);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "no calibration"));
+    OK(rij_predict_file(m, path, &v));
+    ck_assert(isnan(v.p_real) && isnan(v.p_generated));
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+/* A file with `change` made to its calibration is refused. */
+static void refused(const rij_model *m, const char *change)
+{
+    rj_st_file f = {0};
+    rij_model *back = NULL;
+
+    OK(rj_model_to_file(m, &f));
+    for (int i = 0; i < f.tensors; i++) {
+        rj_st_tensor *t = &f.tensor[i];
+        if (strcmp(t->name, "calibration.real") != 0)
+            continue;
+        if (strcmp(change, "halves") == 0)
+            t->x[0] = 0.5f;
+        else if (strcmp(change, "order") == 0)
+            t->x[0] = 9;
+        else if (strcmp(change, "below") == 0)
+            t->x[0] = -1;
+        else if (strcmp(change, "columns") == 0)
+            t->shape.dim[0] *= 3, t->shape.dim[1] = 1;
+        else
+            t->name[0] = 'x';
+    }
+    FAILS(rj_model_from_file(&f, "cpu", 1, &back), RIJ_E_MODEL);
+    ck_assert_ptr_null(back);
+    rj_st_free(&f);
+}
+
+START_TEST(a_damaged_calibration_is_refused)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+
+    refused(m, "halves");
+    refused(m, "order");
+    refused(m, "below");
+    refused(m, "columns");
+    refused(m, "name");
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+/* ---- evaluation: answers are those of examinations --------------------------------- */
+
+START_TEST(an_evaluation_counts_answers)
+{
+    const place p = place_new(24, 12);
+    rij_model *m = trained(&p);
+    rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
+    rij_examine_options x = RIJ_EXAMINE_OPTIONS_INIT;
+    rij_evaluation *e = NULL;
+    rij_evaluation_row row;
+    double real[3] = {0}, alone[3] = {0};
+
+    OK(rij_calibrate(m, p.data, NULL));
+    for (int i = 0; i < 24; i++) {
+        char name[40];
+        rij_examination one;
+
+        snprintf(name, sizeof name, "data/real/%02d.png", i);
+        x.level = 0.05;
+        OK(rij_examine_file(m, under(&p, name), &x, &one));
+        real[one.answer] += 1.0 / 24;
+        alone[one.alone] += 1.0 / 24;
+    }
+    for (o.strip = 0; o.strip < 2; o.strip++) {
+        const double *wanted = o.strip ? real : alone;
+
+        OK(rij_evaluate(m, p.data, &o, &e));
+        OK(rij_evaluation_row_at(e, rij_evaluation_rows(e) - 1, &row));
+        ck_assert_double_eq_tol(row.real_unsure, wanted[RIJ_ANSWER_UNSURE], 1e-12);
+        ck_assert_double_eq_tol(row.real_generated, wanted[RIJ_ANSWER_GENERATED], 1e-12);
+        rij_evaluation_free(e);
+    }
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+SUITE(examine, an_examination_is_seven_predictions,
+      a_calibration_is_the_models_own_after_saving, photographs_alone_calibrate,
+      what_fails_leaves_the_calibration_as_it_was, a_level_that_cannot_be_kept_is_refused,
+      a_damaged_calibration_is_refused, an_evaluation_counts_answers)
