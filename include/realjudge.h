@@ -288,7 +288,7 @@ typedef struct rij_train_options {
     double forged;          /* share of fakes replaced by forged children of the batch's
                                own photographs, cropped and degraded alike (0.65); off */
     double operated; /* share of forged children that are photographs remade on the spot
-                        although a stored child is there (1); off */
+                        although a stored child is there (0.5); off */
     double blended;  /* share of forged children blended with their parent (0); off */
     /* network */
     const char *encoder; /* "statistics" (default: of fine detail, two layers), "small"
