@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     const char *path = NULL;
     rij_model *model = NULL;
     double level = 0; /* 0: not examined */
+    char *end;
     int failed = 0, about = 0, letter;
 
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -98,7 +99,9 @@ int main(int argc, char **argv)
             about = 1;
             break;
         case 'e':
-            level = strtod(optarg, NULL);
+            level = strtod(optarg, &end);
+            if (*end || !(level > 0))
+                return usage(stderr, 2);
             break;
         case 'h':
             return usage(stdout, 0);

@@ -127,7 +127,7 @@ typedef struct rij_verdict {
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
     const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "calibrate",
-                            "evaluate"; never NULL */
+                            "examine", "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
@@ -352,7 +352,8 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * model    The new model, on the CPU, ready to judge. NULL on failure.
  *
  * Without generated images in `data` the fakes are forged children of the batch's own
- * photographs (options->forged then counts as 1).
+ * photographs (options->forged then counts as 1). At the end up to 256 images of each
+ * class that were kept for validation are judged whole, seven times, for rij_examine().
  *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
@@ -371,7 +372,7 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
 
 /* ---- 7. Examine: answers with a promise ------------------------------------------- */
 
-enum { RIJ_SHIPPINGS = 6 };
+enum { RIJ_SHIPPINGS = 6 }; /* of the strip */
 
 /* An image under one of the ways in which images are shipped on. */
 typedef struct rij_shipped {
@@ -411,10 +412,15 @@ typedef struct rij_examine_options {
  * Where photographs come from another world, rij_calibrate() with your own. The time is
  * that of seven predictions.
  *
+ * model        Borrowed; any number of threads may examine with one model.
+ * image        As for rij_predict().
+ * options      NULL for the defaults.
+ * examination  Written only on RIJ_OK.
+ *
  * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
- * allowed), RIJ_E_DATA (no calibration, or too few calibration pictures about as soft as
- * this image for the level: 1 / a - 1 are needed; the message says how many there are).
- * Since 0.1. */
+ * allowed), RIJ_E_DATA (no calibration, or one too small for the level: it must hold at
+ * least 1 / a - 1 independent photographs about as soft as this image, and as many
+ * generated images; the message says how many there are). Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_examine(const rij_model *model,
                                             const rij_image *image,
                                             const rij_examine_options *options,
@@ -426,10 +432,10 @@ RIJ_API RIJ_MUST_USE rij_status rij_examine_file(const rij_model *model, const c
                                                  rij_examination *examination);
 
 typedef struct rij_calibrate_options {
-    size_t size;       /* set by RIJ_CALIBRATE_OPTIONS_INIT */
-    const char *split; /* which split of the manifest; NULL: all of it */
-    rij_progress_fn progress;
-    void *user;
+    size_t size;              /* set by RIJ_CALIBRATE_OPTIONS_INIT */
+    const char *split;        /* which split of the manifest; NULL: all of it */
+    rij_progress_fn progress; /* NULL: none */
+    void *user;               /* handed to progress */
 } rij_calibrate_options;
 
 #define RIJ_CALIBRATE_OPTIONS_INIT                                                       \
@@ -437,12 +443,14 @@ typedef struct rij_calibrate_options {
         sizeof(rij_calibrate_options), NULL, NULL, NULL                                  \
     }
 
-/* Calibrate a model anew, on images that did not train it: up to 512 of each class,
+/* Calibrate a model anew, on images that did not train it: up to 256 of each class,
  * spread over the data, as they are and re-shipped. Replaces the pictures that p-values
- * count; score, margin and threshold stay. Without generated images, photographs remade
- * from fewer pixels take their place. No other thread may be using the model.
+ * count; score, margin and threshold stay. Images of one `group` count as one. Without
+ * generated images, photographs remade from fewer pixels take their place.
  *
+ * model    Changed on RIJ_OK only. No other thread may be using it.
  * data     As for rij_train(). Unusable images are noted and left out.
+ * options  NULL for the defaults.
  *
  * Returns RIJ_OK, or RIJ_E_ARGUMENT, RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (no usable
  * photograph), RIJ_E_MODEL, RIJ_E_MEMORY, RIJ_E_DEVICE as rij_evaluate() has them.
@@ -454,5 +462,5 @@ RIJ_API RIJ_MUST_USE rij_status rij_calibrate(rij_model *model, const char *data
 }
 #endif
 
-#include "realjudge_data.h" // 8. Evaluate, 9. Forge
+#include "realjudge_data.h" // 8. Evaluate, 9. Forge, 10. Audit
 #endif

@@ -1,6 +1,6 @@
 /* realjudge_data.h: what is done with whole folders of images: evaluate a model on them,
- * forge generated ones from photographs. Part of realjudge.h, which includes it, and
- * whose rules hold. */
+ * forge generated ones from photographs, audit them. Part of realjudge.h, which includes
+ * it, and whose rules hold. */
 #ifndef REALJUDGE_DATA_H
 #define REALJUDGE_DATA_H
 
@@ -61,8 +61,8 @@ typedef struct rij_evaluation_row {
     double ece, brier; /* of the score, reals weighted as for ap */
     double shift_real,
         shift_fake; /* mean margin here minus in column native, if judged */
-    /* shares by the answers of rij_examine() at level 0.05, without the strip unless the
-       options ask for it; what remains is answered real */
+    /* shares by the answers of rij_examine() at level 0.05 (unsure where it refuses),
+       without the strip unless the options ask for it; what remains is answered real */
     double real_generated, real_unsure; /* of the reals */
     double fake_generated, fake_unsure; /* of the fakes */
 } rij_evaluation_row;
@@ -72,7 +72,7 @@ typedef struct rij_evaluation_source {
     const char *source, *column; /* valid while the evaluation lives; "": no source */
     int n;                       /* images judged */
     double alarms;               /* share of them that is called generated */
-    double generated, unsure;    /* shares of them by their answers, as in a row */
+    double generated, unsure;    /* shares by answers, as in a row; or NAN */
 } rij_evaluation_source;
 
 /* Judge a data set and compute its figures.
@@ -84,8 +84,8 @@ typedef struct rij_evaluation_source {
  *
  * Returns RIJ_OK, or RIJ_E_ARGUMENT (also a column or a generator that is unknown),
  * RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class only, or none usable; pairs that are
- * none), RIJ_E_MEMORY, RIJ_E_DEVICE, as rij_train() has them, or RIJ_E_MODEL as
- * rij_predict(). Since 0.1. */
+ * none; the strip asked for and no calibration), RIJ_E_MEMORY, RIJ_E_DEVICE, as
+ * rij_train() has them, or RIJ_E_MODEL as rij_predict(). Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_evaluate(const rij_model *model, const char *data,
                                              const rij_evaluate_options *options,
                                              rij_evaluation **evaluation);
@@ -118,9 +118,12 @@ typedef struct rij_forge_options {
     const char *device;       /* as in rij_train_options */
     int threads;              /* as in rij_train_options */
     uint64_t seed;            /* of every random choice */
-    const char *families;     /* comma-separated; NULL: all nine. Auto-encoders by their
-                                 decoder: deconv, nearest, bilinear, shuffle; operators
-                                 with restored spectrum: fixed-nearest, fixed-bilinear,
+    const char *families;     /* comma-separated; "all"; NULL: the first four and the last
+                                 five. Auto-encoders by their decoder: deconv, nearest,
+                                 bilinear, shuffle, nearest-vq (quantised); gan; ddpm,
+                                 ddim, latent (diffusion); sr, sr4 (super-resolution);
+                                 inpaint; chain (two behind each other); operators with
+                                 restored spectrum: fixed-nearest, fixed-bilinear,
                                  fixed-bicubic, fixed-zero, fixed-median */
     int crop;                 /* side of the parents cut from each photograph, 32..1024,
                                  multiple of 16 (160) */
@@ -153,6 +156,75 @@ typedef struct rij_forge_options {
  * On failure images already written stay, the manifest is not. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_forge(const char *photos, const char *out,
                                           const rij_forge_options *options);
+
+/* ---- 10. Audit ------------------------------------------------------------------- */
+
+/* What an audit of a data set found. */
+typedef struct rij_audit_report rij_audit_report;
+
+typedef struct rij_audit_options {
+    size_t size; /* set by RIJ_AUDIT_OPTIONS_INIT */
+    const char
+        *split;  /* which split of the manifest; NULL: all, each against the others */
+    int threads; /* 0: one per processor; at most 256. Results do not depend on it */
+    rij_progress_fn progress;
+    void *user;
+} rij_audit_options;
+
+#define RIJ_AUDIT_OPTIONS_INIT                                                           \
+    {                                                                                    \
+        sizeof(rij_audit_options)                                                        \
+    }
+
+/* How well one fact, which is no pixel, tells the label by itself. Its name, never freed:
+ * "file size", "bytes per pixel", "dimensions", "format", "quantisation", "metadata",
+ * "source", "mean colour". */
+typedef struct rij_audit_fact {
+    const char *name;
+    double bacc;     /* balanced accuracy on groups that did not teach it, 0..1 */
+    double bacc_low; /* lower end of its interval of 95 % */
+    int values;      /* different values, or bins of a number */
+    int shortcut;    /* 1: bacc above 0.6, and bacc_low above 0.5 */
+} rij_audit_fact;
+
+/* Two files that show the same. */
+typedef struct rij_audit_pair {
+    const char *path[2]; /* valid while the report lives */
+    double distance;     /* root mean square of 16 x 16 thumbnails, grey levels; 0: equal
+                            pixels */
+    int across_splits;   /* 1: they lie in two splits */
+    int across_labels;   /* 1: one is real, one generated */
+} rij_audit_pair;
+
+/* Look for what could teach a detector the label without looking at an image: facts of
+ * files that tell it, and pictures that lie in two groups or two splits (docs/math.md).
+ *
+ * data     As for rij_train(). Unusable images are noted and left out.
+ * report   Free it with rij_audit_report_free(). NULL on failure.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT, RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class
+ * only, or none usable), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_audit(const char *data,
+                                          const rij_audit_options *options,
+                                          rij_audit_report **report);
+
+/* Number of facts; 0 if report is NULL. Since 0.1. */
+RIJ_API int rij_audit_facts(const rij_audit_report *report);
+
+/* One of them, 0 <= index < facts. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_audit_fact_at(const rij_audit_report *report,
+                                                  int index, rij_audit_fact *fact);
+
+/* Number of pairs, at most 1000, in the order of the data; 0 if report is NULL.
+ * Since 0.1. */
+RIJ_API int rij_audit_pairs(const rij_audit_report *report);
+
+/* One of them. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_audit_pair_at(const rij_audit_report *report,
+                                                  int index, rij_audit_pair *pair);
+
+/* Free a report. NULL is fine. Since 0.1. */
+RIJ_API void rij_audit_report_free(rij_audit_report *report);
 
 #ifdef __cplusplus
 }

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <string.h>
 
-static void add(rj_calibration *c, int label, int picture, double softness, double margin)
+static void add(rj_calibration *c, int label, int group, double softness, double margin)
 {
     OK(rj_grow((void **)&c->row[label], &c->room[label], c->n[label] + 1,
                sizeof *c->row[label]));
     c->row[label][c->n[label]++] =
-        (rj_calibration_row){picture, (float)softness, (float)margin};
+        (rj_calibration_row){group, (float)softness, (float)margin};
 }
 
 /* ---- by hand ---------------------------------------------------------------------- */
@@ -19,7 +19,7 @@ static rj_calibration by_hand(void)
 {
     rj_calibration c = {0};
 
-    add(&c, RJ_REAL_LABEL, 0, 0, -2); // three rows of a picture, two in bucket 0
+    add(&c, RJ_REAL_LABEL, 0, 0, -2); // three rows of a group, two in bucket 0
     add(&c, RJ_REAL_LABEL, 0, 1, 1);
     add(&c, RJ_REAL_LABEL, 0, 4, 9);
     add(&c, RJ_REAL_LABEL, 1, 2, 0);
@@ -34,30 +34,30 @@ static rj_calibration by_hand(void)
     return c;
 }
 
-START_TEST(p_values_count_shares_of_pictures)
+static void p_is(const rj_calibration *c, int label, double softness, double margin,
+                 double p, double w)
+{
+    double weight;
+
+    ck_assert_double_eq_tol(rj_conformal_p(c, label, softness, margin, &weight), p,
+                            1e-15);
+    ck_assert_double_eq_tol(weight, w, 1e-15);
+}
+
+START_TEST(p_values_weigh_rows_by_their_groups)
 {
     rj_calibration c = by_hand();
-    int k;
 
     ck_assert(c.edge[0] == 3 && c.edge[1] == 6);
-    // pictures 0 and 1 have rows in bucket 0: of picture 0 one of two, of 1 all
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 2.5, 0, &k), 2.5 / 3,
-                            1e-15);
-    ck_assert_int_eq(k, 2);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 2.5, 0.5, NULL), 1.5 / 3,
-                            1e-15);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, -9, 1.5, NULL), 1.0 / 3,
-                            1e-15);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 3, 9, &k), 2.0 / 3, 1e-15);
-    ck_assert_int_eq(k, 2);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_REAL_LABEL, 99, -3, &k), 1, 1e-15);
-    ck_assert_int_eq(k, 1);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 1, 2, NULL), 2.0 / 3,
-                            1e-15);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 1, 1.9, NULL), 1.0 / 3,
-                            1e-15);
-    ck_assert_double_eq_tol(rj_conformal_p(&c, RJ_FAKE_LABEL, 7, 1, &k), 1, 1e-15);
-    ck_assert_int_eq(k, 0);
+    // in bucket 0 lie two of the three rows of group 0, and the one of group 1
+    p_is(&c, RJ_REAL_LABEL, 2.5, 0, (1 + 4.0 / 3) / (1 + 5.0 / 3), 5.0 / 3);
+    p_is(&c, RJ_REAL_LABEL, 2.5, 0.5, (1 + 1.0 / 3) / (1 + 5.0 / 3), 5.0 / 3);
+    p_is(&c, RJ_REAL_LABEL, -9, 1.5, 1 / (1 + 5.0 / 3), 5.0 / 3);
+    p_is(&c, RJ_REAL_LABEL, 3, 9, (1 + 1.0 / 3) / (1 + 4.0 / 3), 4.0 / 3);
+    p_is(&c, RJ_REAL_LABEL, 99, -3, 1, 1);
+    p_is(&c, RJ_FAKE_LABEL, 1, 2, 2.0 / 3, 2);
+    p_is(&c, RJ_FAKE_LABEL, 1, 1.9, 1.0 / 3, 2);
+    p_is(&c, RJ_FAKE_LABEL, 7, 1, 1, 0);
     rj_calibration_free(&c);
 }
 END_TEST
@@ -95,22 +95,31 @@ END_TEST
 
 /* ---- the promise ------------------------------------------------------------------ */
 
-/* A picture's rows: margins share what is the picture's own and rise with softness, so
- * that without buckets soft pictures would be called generated. */
-static void draw(rj_random *r, int shippings, double *softness, double *margin)
+/* A photograph's rows by one of two laws. SHARED: margins share what is the photograph's
+ * own and rise with softness, so that without buckets soft ones would be called
+ * generated. SHARP: a quarter of the photographs keep all rows among the sharp ones, at
+ * high margins; of the others one row is there. */
+enum law { SHARED, SHARP, LAWS };
+
+static void draw(rj_random *r, enum law law, int rows, double *softness, double *margin)
 {
+    const bool sharp = rj_random_below(r, 4) == 0;
     float z[2];
 
     rj_random_normals(r, 2, z);
-    for (int i = 0; i < shippings; i++) {
+    for (int i = 0; i < rows; i++) {
         softness[i] = rj_random_uniform(r, 0, 3) + 0.5 * (double)z[1];
         margin[i] = (double)z[0] + rj_random_uniform(r, -0.5, 0.5) + softness[i];
+        if (law == SHARP) {
+            softness[i] = sharp || i == 0 ? rj_random_uniform(r, 0, 1) : 2 + i % 2;
+            margin[i] = (double)z[0] + (sharp ? 3 : 0);
+        }
     }
 }
 
-/* Of `rounds` calibrations of `pictures`, each asked about one new photograph, the share
+/* Of `rounds` calibrations of `groups`, each asked about one new photograph, the share
  * with p_real <= a. */
-static double alarms(int rounds, int pictures, int shippings, double a)
+static double alarms(enum law law, int rounds, int groups, int rows, double a)
 {
     double softness[8], margin[8];
     int n = 0;
@@ -120,14 +129,14 @@ static double alarms(int rounds, int pictures, int shippings, double a)
         rj_calibration c = {0};
         int which;
 
-        for (int i = 0; i < pictures; i++) {
-            draw(&r, shippings, softness, margin);
-            for (int j = 0; j < shippings; j++)
+        for (int i = 0; i < groups; i++) {
+            draw(&r, law, rows, softness, margin);
+            for (int j = 0; j < rows; j++)
                 add(&c, RJ_REAL_LABEL, i, softness[j], margin[j]);
         }
         OK(rj_conformal_edges(&c));
-        draw(&r, shippings, softness, margin);
-        which = rj_random_below(&r, shippings);
+        draw(&r, law, rows, softness, margin);
+        which = rj_random_below(&r, rows);
         n += rj_conformal_p(&c, RJ_REAL_LABEL, softness[which], margin[which], NULL) <= a;
         rj_calibration_free(&c);
     }
@@ -139,17 +148,20 @@ START_TEST(photographs_are_called_generated_as_often_as_promised)
     enum { ROUNDS = 4000 };
     static const double level[] = {0.05, 0.1, 0.3};
 
-    for (int i = 0; i < RJ_COUNT(level); i++)
-        for (int shippings = 1; shippings <= 7; shippings += 6) {
-            const double a = level[i], share = alarms(ROUNDS, 150, shippings, a);
-            const double off = 3.3 * sqrt(a * (1 - a) / ROUNDS); // 1 in 1000
+    for (int k = 0; k < LAWS * RJ_COUNT(level) * 2; k++) {
+        const enum law law = (enum law)(k % LAWS);
+        const double a = level[k / LAWS % RJ_COUNT(level)];
+        const int rows = k / LAWS / RJ_COUNT(level) ? 7 : 1;
+        const double share = alarms(law, ROUNDS, 150, rows, a);
+        const double off = 3.3 * sqrt(a * (1 - a) / ROUNDS); // 1 in 1000
 
-            ck_assert_msg(share <= a + off, "%d rows: %g for %g", shippings, share, a);
-            // nor is the promise kept by never saying it: p-values of single rows are
-            // uniform on steps of about 1 / 50
-            ck_assert_msg(share >= (shippings == 1 ? a - 0.022 : a / 2) - off,
-                          "%d rows: %g for %g", shippings, share, a);
-        }
+        ck_assert_msg(share <= a + off, "law %d, %d rows: %g for %g", law, rows, share,
+                      a);
+        // nor is the promise kept by never saying it: p-values of single rows are
+        // uniform on steps of about 1 / 50
+        ck_assert_msg(share >= (rows == 1 ? a - 0.022 : a / 2) - off,
+                      "law %d, %d rows: %g for %g", law, rows, share, a);
+    }
 }
 END_TEST
 
@@ -207,6 +219,6 @@ START_TEST(softness_weighs_coarse_against_fine)
 }
 END_TEST
 
-SUITE(conformal, p_values_count_shares_of_pictures, answers_need_one_unusual_class,
+SUITE(conformal, p_values_weigh_rows_by_their_groups, answers_need_one_unusual_class,
       photographs_are_called_generated_as_often_as_promised,
       softness_weighs_coarse_against_fine)

@@ -1,6 +1,6 @@
 /* rij_examine(), rij_calibrate(), and the calibration in the model file. */
 #include "api_place.h"
-#include "model/model.h"
+#include "judge/judge.h"
 #include <math.h>
 
 /* Level at which the few pictures of a place suffice. */
@@ -24,12 +24,16 @@ START_TEST(an_examination_is_seven_predictions)
     rij_model *m = trained(&p);
     rij_examination e, again;
     rij_verdict v;
+    double w;
 
     OK(rij_calibrate(m, p.data, NULL));
     e = examined(m, under(&p, "data/real/03.png"));
     OK(rij_predict_file(m, under(&p, "data/real/03.png"), &v));
     ck_assert(v.margin == e.verdict.margin && v.p_real == e.verdict.p_real);
     ck_assert(v.p_real > 0 && v.p_real <= 1 && v.p_generated > 0 && v.p_generated <= 1);
+    // a calibration picture counts itself: one of its seven rows
+    rj_conformal_p(&m->calibration, RJ_REAL_LABEL, v.softness, v.margin, &w);
+    ck_assert_double_ge(v.p_real, (1 + 1.0 / (RIJ_SHIPPINGS + 1)) / (1 + w) - 1e-12);
     for (int i = 0; i < RIJ_SHIPPINGS; i++) {
         ck_assert_str_eq(e.strip[i].name, names[i]);
         ck_assert(e.strip[i].margin != v.margin);
@@ -98,9 +102,16 @@ START_TEST(what_fails_leaves_the_calibration_as_it_was)
     const place p = place_new(10, 5);
     rij_model *m = trained(&p);
     rij_calibrate_options o = RIJ_CALIBRATE_OPTIONS_INIT;
-    const int n = m->calibration.n[0];
-    const double first = m->calibration.row[0][0].margin;
+    long allocations;
+    float first;
+    int n;
 
+    OK(rij_calibrate(m, p.data, NULL)); // scratch is there from now on
+    rj_memory_fail_at(0);
+    OK(rij_calibrate(m, p.data, NULL));
+    allocations = rj_memory_fail_at(0);
+    n = m->calibration.n[0];
+    first = m->calibration.row[0][0].margin;
     o.progress = stop;
     FAILS(rij_calibrate(m, p.data, &o), RIJ_E_CANCELLED);
     FAILS(rij_calibrate(m, under(&p, "nowhere"), NULL), RIJ_E_FILE);
@@ -108,17 +119,13 @@ START_TEST(what_fails_leaves_the_calibration_as_it_was)
     FAILS(rij_calibrate(m, NULL, NULL), RIJ_E_ARGUMENT);
     o = (rij_calibrate_options){0};
     FAILS(rij_calibrate(m, p.data, &o), RIJ_E_ARGUMENT);
-    for (long at = 1; at < 400; at += 23) {
+    for (long at = allocations, step = at / 40; at > 0; at -= step) {
         const long live = rj_memory_live();
-        rij_status status;
 
         rj_memory_fail_at(at);
-        status = rij_calibrate(m, p.data, NULL);
+        FAILS(rij_calibrate(m, p.data, NULL), RIJ_E_MEMORY);
         rj_memory_fail_at(0);
-        ck_assert(status == RIJ_E_MEMORY || status == RIJ_OK);
-        if (status == RIJ_OK)
-            break;
-        ck_assert_int_le(rj_memory_live(), live + 4);
+        ck_assert_int_eq(rj_memory_live(), live);
         ck_assert(m->calibration.n[0] == n && m->calibration.row[0][0].margin == first);
     }
     rij_model_free(m);
@@ -138,7 +145,7 @@ START_TEST(a_level_that_cannot_be_kept_is_refused)
     OK(rij_calibrate(m, p.data, NULL));
     FAILS(rij_examine_file(m, path, NULL, &e), RIJ_E_DATA); // ten are no nineteen
     ck_assert_ptr_nonnull(
-        strstr(rij_last_error(), "at least 19 calibration photographs"));
+        strstr(rij_last_error(), "at least 19 independent calibration photographs"));
     ck_assert_int_eq(e.contradictions, 77);
     o.level = 0.7;
     FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_ARGUMENT);
@@ -202,38 +209,126 @@ START_TEST(a_damaged_calibration_is_refused)
 }
 END_TEST
 
+/* Crops of one photograph count as one. */
+START_TEST(images_of_a_group_weigh_as_one)
+{
+    const place p = place_new(12, 6);
+    rij_model *m = trained(&p);
+    FILE *f = fopen(under(&p, "grouped.tsv"), "w");
+    double w[RJ_BUCKETS], sum = 0;
+
+    ck_assert_ptr_nonnull(f);
+    fputs("path\tlabel\tgroup\n", f);
+    for (int i = 0; i < 12; i++)
+        fprintf(f, "data/real/%02d.png\treal\tg%d\n", i, i % 3);
+    fclose(f);
+    OK(rij_calibrate(m, under(&p, "grouped.tsv"), NULL));
+    ck_assert_int_eq(m->calibration.n[0], 12 * (RIJ_SHIPPINGS + 1));
+    for (int i = 0; i < m->calibration.n[0]; i++)
+        ck_assert_int_eq(m->calibration.row[0][i].group, i / (4 * (RIJ_SHIPPINGS + 1)));
+    for (int k = 0; k < RJ_BUCKETS; k++) {
+        const double at[RJ_BUCKETS] = {-99, (double)m->calibration.edge[0], 99};
+
+        rj_conformal_p(&m->calibration, RJ_REAL_LABEL, at[k], 0, &w[k]);
+        sum += w[k];
+    }
+    ck_assert_double_eq_tol(sum, 3, 1e-12);
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
 /* ---- evaluation: answers are those of examinations --------------------------------- */
+
+/* A calibration of 40 rows a class in one bucket, all at `margin`: what lies above it is
+ * generated, what lies below is real. */
+static void set_calibration(rij_model *m, double margin)
+{
+    rj_calibration *c = &m->calibration;
+
+    rj_calibration_free(c);
+    for (int label = 0; label < 2; label++) {
+        OK(rj_grow((void **)&c->row[label], &c->room[label], 40, sizeof *c->row[label]));
+        for (int i = 0; i < 40; i++)
+            c->row[label][i] = (rj_calibration_row){i, -50, (float)margin};
+        c->n[label] = 40;
+    }
+    OK(rj_conformal_edges(c));
+}
+
+/* Shares of the reals, or of one generator's fakes, by answer, and by that alone. */
+static void examine_all(const rij_model *m, const place *p, const char *folder, int n,
+                        double answer[3], double alone[3])
+{
+    for (int i = 0; i < n; i++) {
+        char name[40];
+        rij_examination e;
+
+        snprintf(name, sizeof name, "data/%s/%02d.png", folder, i);
+        OK(rij_examine_file(m, under(p, name), NULL, &e));
+        answer[e.answer] += 1.0 / n;
+        alone[e.alone] += 1.0 / n;
+    }
+}
 
 START_TEST(an_evaluation_counts_answers)
 {
     const place p = place_new(24, 12);
     rij_model *m = trained(&p);
     rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
-    rij_examine_options x = RIJ_EXAMINE_OPTIONS_INIT;
     rij_evaluation *e = NULL;
-    rij_evaluation_row row;
-    double real[3] = {0}, alone[3] = {0};
+    rij_evaluation_row row; // of generator north, the first
+    double real[2][3] = {{0}}, fake[2][3] = {{0}}, sum = 0;
+    rij_verdict v;
 
-    OK(rij_calibrate(m, p.data, NULL));
     for (int i = 0; i < 24; i++) {
         char name[40];
-        rij_examination one;
 
         snprintf(name, sizeof name, "data/real/%02d.png", i);
-        x.level = 0.05;
-        OK(rij_examine_file(m, under(&p, name), &x, &one));
-        real[one.answer] += 1.0 / 24;
-        alone[one.alone] += 1.0 / 24;
+        OK(rij_predict_file(m, under(&p, name), &v));
+        sum += v.margin / 24;
     }
+    set_calibration(m, sum);
+    examine_all(m, &p, "real", 24, real[1], real[0]);
+    examine_all(m, &p, "fake/north", 12, fake[1], fake[0]);
+    ck_assert(real[0][RIJ_ANSWER_REAL] > 0 && real[0][RIJ_ANSWER_GENERATED] > 0);
+    ck_assert(real[1][RIJ_ANSWER_UNSURE] > real[0][RIJ_ANSWER_UNSURE]);
     for (o.strip = 0; o.strip < 2; o.strip++) {
-        const double *wanted = o.strip ? real : alone;
-
         OK(rij_evaluate(m, p.data, &o, &e));
-        OK(rij_evaluation_row_at(e, rij_evaluation_rows(e) - 1, &row));
-        ck_assert_double_eq_tol(row.real_unsure, wanted[RIJ_ANSWER_UNSURE], 1e-12);
-        ck_assert_double_eq_tol(row.real_generated, wanted[RIJ_ANSWER_GENERATED], 1e-12);
+        OK(rij_evaluation_row_at(e, 0, &row));
+        ck_assert_str_eq(row.generator, "north");
+        ck_assert_double_eq_tol(row.real_unsure, real[o.strip][RIJ_ANSWER_UNSURE], 1e-12);
+        ck_assert_double_eq_tol(row.real_generated, real[o.strip][RIJ_ANSWER_GENERATED],
+                                1e-12);
+        ck_assert_double_eq_tol(row.fake_unsure, fake[o.strip][RIJ_ANSWER_UNSURE], 1e-12);
+        ck_assert_double_eq_tol(row.fake_generated, fake[o.strip][RIJ_ANSWER_GENERATED],
+                                1e-12);
         rij_evaluation_free(e);
     }
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+START_TEST(without_a_calibration_there_are_no_answers)
+{
+    const place p = place_new(8, 4);
+    rij_model *m = trained(&p);
+    rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
+    rij_evaluation *e = NULL;
+    rij_evaluation_row row;
+    rij_evaluation_source source;
+
+    rj_calibration_free(&m->calibration);
+    OK(rij_evaluate(m, p.data, &o, &e));
+    OK(rij_evaluation_row_at(e, 0, &row));
+    OK(rij_evaluation_source_at(e, 0, &source));
+    ck_assert(isnan(row.real_generated) && isnan(row.real_unsure));
+    ck_assert(isnan(row.fake_generated) && isnan(row.fake_unsure));
+    ck_assert(isnan(source.generated) && isnan(source.unsure));
+    rij_evaluation_free(e);
+    o.strip = 1;
+    FAILS(rij_evaluate(m, p.data, &o, &e), RIJ_E_DATA);
     rij_model_free(m);
     place_free(&p);
 }
@@ -242,4 +337,5 @@ END_TEST
 SUITE(examine, an_examination_is_seven_predictions,
       a_calibration_is_the_models_own_after_saving, photographs_alone_calibrate,
       what_fails_leaves_the_calibration_as_it_was, a_level_that_cannot_be_kept_is_refused,
-      a_damaged_calibration_is_refused, an_evaluation_counts_answers)
+      a_damaged_calibration_is_refused, images_of_a_group_weigh_as_one,
+      an_evaluation_counts_answers, without_a_calibration_there_are_no_answers)

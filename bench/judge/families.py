@@ -47,6 +47,13 @@ def pictures(a, part, kind):
             if name.endswith(".png")]
 
 
+def groups(a, part):
+    """The photograph of each parent, by the number that its file and its children's bear."""
+    with open(os.path.join(a.out, part, "manifest.tsv"), newline="", encoding="utf-8") as file:
+        return {os.path.basename(r["path"]): r["group"]
+                for r in csv.DictReader(file, delimiter="\t") if r["label"] == "real"}
+
+
 def manifest(a, left_out):
     """Split train: parents and children of all families but one; split test: the one."""
     path = os.path.join(a.out, f"without-{left_out}.tsv")
@@ -54,11 +61,12 @@ def manifest(a, left_out):
         file.write("path\tlabel\tgenerator\tsplit\tgroup\n")
         for part, split, families in (("photos", "train", [f for f in FAMILIES if f != left_out]),
                                       ("others", "test", [left_out])):
+            group = groups(a, part)
             for family in [None, *families]:
                 for p in pictures(a, part, "real" if family is None else "fake/" + family):
-                    group = f"{part}-{os.path.basename(p)}"
                     label = "real" if family is None else "fake"
-                    file.write(f"{p}\t{label}\t{family or ''}\t{split}\t{group}\n")
+                    file.write(f"{p}\t{label}\t{family or ''}\t{split}\t"
+                               f"{group[os.path.basename(p)]}\n")
     return path
 
 

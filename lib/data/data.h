@@ -66,6 +66,18 @@ rij_status rj_jpeg_encode(const rj_image *image, int quality, uint8_t **bytes, s
 int rj_exif_orientation(const uint8_t *jpeg,
                         size_t n); /* 1..8; 1 when absent or absurd */
 
+/* What a file says besides its pixels, facts.c. Hashes are 0 where there is nothing. */
+typedef struct rj_facts {
+    int64_t bytes;
+    int w, h; /* upright */
+    enum rj_format format;
+    uint64_t quantisation; /* of a JPEG's tables */
+    uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel */
+} rj_facts;
+/* They, and the picture. RIJ_E_FILE, RIJ_E_IMAGE, RIJ_E_MEMORY, which name the file. */
+rij_status rj_facts_read(const char *path, const rj_limits *limits, rj_facts *facts,
+                         rj_image *image);
+
 /* ---- degradations: augment.c, resample.c ------------------------------------------- */
 /* Pure functions; sizes in and out are equal; both classes get the same law. */
 
@@ -137,6 +149,7 @@ typedef struct rj_sample {
     int label;       /* 0 real, 1 fake */
     int generator;   /* index into generator[]; -1 for reals */
     uint64_t group;  /* hash of the group's name, or of the path where there is none */
+    uint64_t split;  /* hash of the split's name; 0: none */
     int parent;      /* sample index of the real it was made from, or -1 */
     bool validation; /* kept out of training */
     bool usable;     /* false once it could not be decoded */

@@ -245,6 +245,9 @@ static rij_status add_rows(const table *t, const char *split, int *sample, rj_da
         sample[i] = d->n;
         RJ_TRY(rj_dataset_add(d, path, r->cell[PATH],
                               r->label == RJ_FAKE_LABEL ? generator : NULL, r->group));
+        if (r->cell[SPLIT][0])
+            d->sample[d->n - 1].split =
+                rj_hash(r->cell[SPLIT], strlen(r->cell[SPLIT]), 0);
         if (r->cell[SOURCE][0])
             RJ_TRY(set_source(&d->sample[d->n - 1], r->cell[SOURCE]));
     }

@@ -4,15 +4,19 @@
  * A calibration picture was judged as it is and re-shipped (shipping.c), which makes a
  * few rows of it, each a softness (softness.c) and a margin. Softness puts rows and new
  * pictures into RJ_BUCKETS buckets, whose edges are quantiles of the photographs' rows;
- * so what is asked is: of photographs about as soft, how many look as generated? With K
- * pictures that have rows in the bucket
+ * so what is asked is: of photographs about as soft, how many look as generated? Rows of
+ * one group (the crops of a photograph, say) are not independent, so a group of n_k rows
+ * weighs one in all:
  *
- *     p_real(m) = (1 + sum_k share of k's rows there with margin >= m) / (K + 1)
+ *     p_real(m) = (1 + sum_k b_k / n_k) / (1 + W),    W = sum_k t_k / n_k
  *
- * (a hierarchical conformal p-value: Lee, Barber and Willett 2023; by buckets: Vovk et
- * al. 2003). If a new photograph and its shipping are exchangeable with those of the
- * calibration, p_real <= a happens with a probability of at most a. p_generated is the
- * same among generated images, with <=.
+ * t_k of group k's rows lie in the bucket, b_k of these have a margin >= m. Why it holds:
+ * let a new group be exchangeable with the others, and its row be any one of its rows.
+ * Then, of all rows in the bucket, each weighing 1 / n_k, the new one is any; its rank is
+ * (B + b) / (W + t), B the sum above, b and t of the new group itself, unknown but b <= t
+ * <= 1; and p_real is the largest that can be. (After Lee, Barber and Willett 2023, and
+ * Vovk et al. 2003.) So p_real <= a happens with a probability of at most a. p_generated
+ * is the same among generated images, with <=.
  *
  *     answer(a) = generated   p_real <= a < p_generated
  *                 real        p_generated <= a < p_real
@@ -25,18 +29,18 @@
 
 static int ascending(const void *a, const void *b)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
+    const float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
 }
 
 rij_status rj_conformal_edges(rj_calibration *c)
 {
     const int n = c->n[RJ_REAL_LABEL];
-    double *soft = rj_alloc((size_t)n + 1, sizeof *soft);
+    float *soft = rj_alloc((size_t)n + 1, sizeof *soft);
 
     RJ_REQUIRE(soft, RIJ_E_MEMORY, "calibrate: no memory for %d rows", n);
     for (int i = 0; i < n; i++)
-        soft[i] = (double)c->row[RJ_REAL_LABEL][i].softness;
+        soft[i] = c->row[RJ_REAL_LABEL][i].softness;
     qsort(soft, (size_t)n, sizeof *soft, ascending);
     for (int k = 0; k + 1 < RJ_BUCKETS; k++)
         c->edge[k] = n ? soft[(int64_t)n * (k + 1) / RJ_BUCKETS] : 0;
@@ -44,7 +48,7 @@ rij_status rj_conformal_edges(rj_calibration *c)
     return RIJ_OK;
 }
 
-static int bucket_of(const rj_calibration *c, double softness)
+static int bucket_of(const rj_calibration *c, float softness)
 {
     int k = 0;
 
@@ -53,34 +57,32 @@ static int bucket_of(const rj_calibration *c, double softness)
     return k;
 }
 
-/* Rows of one picture lie together. */
+/* Rows of one group lie together. New numbers are rounded as the rows' were. */
 double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
-                      int *pictures)
+                      double *weight)
 {
     const rj_calibration_row *row = c->row[label];
-    const int n = c->n[label], bucket = bucket_of(c, softness);
-    double sum = 0;
-    int k = 0;
+    const float m = (float)margin;
+    const int n = c->n[label], bucket = bucket_of(c, (float)softness);
+    double beyond = 0, there = 0;
 
-    for (int i = 0; i < n;) {
-        int there = 0, beyond = 0;
-        const int picture = row[i].picture;
+    for (int i = 0, same; i < n; i += same) {
+        int t = 0, b = 0;
 
-        for (; i < n && row[i].picture == picture; i++) {
-            if (bucket_of(c, (double)row[i].softness) != bucket)
+        for (same = 0; i + same < n && row[i + same].group == row[i].group; same++) {
+            const rj_calibration_row *r = &row[i + same];
+
+            if (bucket_of(c, r->softness) != bucket)
                 continue;
-            there++;
-            beyond += label == RJ_REAL_LABEL ? (double)row[i].margin >= margin
-                                             : (double)row[i].margin <= margin;
+            t++;
+            b += label == RJ_REAL_LABEL ? r->margin >= m : r->margin <= m;
         }
-        if (there > 0) {
-            k++;
-            sum += (double)beyond / there;
-        }
+        there += (double)t / same;
+        beyond += (double)b / same;
     }
-    if (pictures)
-        *pictures = k;
-    return (1 + sum) / (k + 1);
+    if (weight)
+        *weight = there;
+    return (1 + beyond) / (1 + there);
 }
 
 rij_answer rj_conformal_answer(double p_real, double p_generated, double a)

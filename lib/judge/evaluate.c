@@ -7,8 +7,8 @@
  *                          (evaluation.c)
  *
  * The whole image is degraded, then cut, as a picture that went through the web would be;
- * both classes alike (columns.c). Chunks depend on the crop and the columns only, so no
- * figure depends on the number of threads. */
+ * both classes alike (columns.c). Chunks depend on the crop, the columns and the strip
+ * only, so no figure depends on the number of threads. */
 #include "judge/judge.h"
 #include <stdio.h>
 #include <string.h>
@@ -457,12 +457,12 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
     run r = {.m = model, .o = options ? options : &usual};
     rij_status status;
 
-    r.ways = r.o->strip ? 1 + RIJ_SHIPPINGS : 1;
     RJ_REQUIRE(evaluation, RIJ_E_ARGUMENT, "rij_evaluate: evaluation is NULL");
     *evaluation = NULL;
     RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_evaluate: %s is NULL",
                model ? "data" : "model");
     RJ_TRY(check_options(model, r.o));
+    r.ways = r.o->strip ? 1 + RIJ_SHIPPINGS : 1;
     RJ_TRY_DONE(choose_columns(&r));
     RJ_TRY_DONE(open_data(&r, data));
     RJ_TRY_DONE(choose_generators(&r));

@@ -143,7 +143,9 @@ static void answers(const table *t, rij_evaluation_row *row)
 
     for (int i = 0; i < t->items; i++)
         share[t->label[i]][answer_of(t, t->item[i].image, t->column)] +=
-            t->j->answer ? 1.0 / (t->label[i] ? row->n_fake : row->n_real) : NAN;
+            1.0 / (t->label[i] ? row->n_fake : row->n_real);
+    for (int label = 0; label < 2 && !t->j->answer; label++)
+        share[label][RIJ_ANSWER_GENERATED] = share[label][RIJ_ANSWER_UNSURE] = NAN;
     row->real_generated = share[RJ_REAL_LABEL][RIJ_ANSWER_GENERATED];
     row->real_unsure = share[RJ_REAL_LABEL][RIJ_ANSWER_UNSURE];
     row->fake_generated = share[RJ_FAKE_LABEL][RIJ_ANSWER_GENERATED];

@@ -6,8 +6,7 @@ static const double usual_level = 0.05;
 
 /* ---- examine ---------------------------------------------------------------------- */
 
-/* Pictures in the bucket of a verdict, by label. A level that no p-value can reach is
- * refused: (1 / (K + 1)) > a. */
+/* A level below the least p-value, 1 / (1 + W), is refused. */
 static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
 {
     static const char *const names[2] = {"photographs", "generated images"};
@@ -15,13 +14,13 @@ static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
     RJ_REQUIRE(m->calibration.n[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
                "examine: the model has no calibration; rij_calibrate() makes one");
     for (int label = 0; label < 2; label++) {
-        int k;
+        double w;
 
-        rj_conformal_p(&m->calibration, label, v->softness, v->margin, &k);
-        RJ_REQUIRE((k + 1) * level >= 1, RIJ_E_DATA,
-                   "examine: for level %g at least %.0f calibration %s about as soft as "
-                   "this image are needed, there are %d",
-                   level, ceil(1 / level - 1), names[label], k);
+        rj_conformal_p(&m->calibration, label, v->softness, v->margin, &w);
+        RJ_REQUIRE(1 / (1 + w) <= level, RIJ_E_DATA,
+                   "examine: for level %g at least %.0f independent calibration %s about "
+                   "as soft as this image are needed, there are %.1f",
+                   level, ceil(1 / level - 1), names[label], w);
     }
     return RIJ_OK;
 }
@@ -57,11 +56,11 @@ static rij_status examine(const rij_model *m, const rj_image *image, double leve
 
 static rij_status level_of(const rij_examine_options *o, double *level)
 {
-    *level = o && o->level != 0 ? o->level : usual_level;
     RJ_REQUIRE(!o || o->size == sizeof *o, RIJ_E_ARGUMENT,
                "rij_examine: options.size is %zu, not %zu; start with "
                "RIJ_EXAMINE_OPTIONS_INIT",
                o->size, sizeof *o);
+    *level = o && o->level != 0 ? o->level : usual_level;
     RJ_REQUIRE(*level >= 0.001 && *level <= 0.5, RIJ_E_ARGUMENT,
                "rij_examine: level %g is not in 0.001..0.5", *level);
     return RIJ_OK;

@@ -124,7 +124,7 @@ rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *ima
 rij_status rj_model_seal(rij_model *m);
 
 /* The caller's pixels with rows that lie tight: themselves, or a copy that is then `own`.
- * RIJ_E_ARGUMENT: no pixels that can be judged. */
+ * RIJ_E_ARGUMENT: no pixels that can be judged; RIJ_E_MEMORY. */
 rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own);
 
 /* ---- softness.c, conformal.c, shipping.c: answers --------------------------------- */
@@ -132,10 +132,10 @@ rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own);
 rij_status rj_softness(const rj_image *image, double *softness); /* RIJ_E_MEMORY */
 /* Edges of the buckets, from the photographs' rows. RIJ_E_MEMORY. */
 rij_status rj_conformal_edges(rj_calibration *c);
-/* The p-value of a margin among the calibration's pictures of a label in the bucket of
- * this softness; how many pictures that are, unless NULL. 1 where there are none. */
+/* The p-value of a margin among the calibration's rows of a label in the bucket of this
+ * softness; W, the groups that these rows are worth, unless NULL. 1 where W is 0. */
 double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
-                      int *pictures);
+                      double *weight);
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
                                 double level);
@@ -148,9 +148,9 @@ rij_status rj_ship(int which, const rj_image *image, rj_image *out);
 rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *image,
                             rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS],
                             const char *name[RIJ_SHIPPINGS]);
-/* Told of every picture done, of all so far foreseen. */
+/* Told of every picture done, of all. */
 typedef rij_status (*rj_calibrated)(int done, int all, void *user);
-/* Judge up to 512 usable samples of each class, `held`: those kept for validation, and
+/* Judge up to 256 usable samples of each class, `held`: those kept for validation, and
  * put their rows in the place of *out. Without generated ones photographs are remade. */
 rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cache *cache,
                                  bool held, rj_calibrated tell, void *user,
@@ -176,6 +176,29 @@ typedef struct rj_judged {
 } rj_judged;
 /* The figures. RIJ_E_MEMORY. */
 rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out);
+
+/* ---- audit.c, duplicates.c --------------------------------------------------------- */
+
+enum { RJ_THUMBNAIL = 16 };
+
+/* An image as an audit sees it. */
+typedef struct rj_audited {
+    int sample; /* its place in the data */
+    rj_facts facts;
+    double mean[3];  /* of the channels, 0..255 */
+    uint64_t pixels; /* hash */
+    uint64_t sketch;
+    uint8_t thumbnail[RJ_THUMBNAIL * RJ_THUMBNAIL];
+    bool flat;
+} rj_audited;
+
+/* What pixels say: all but `sample` and `facts`. RIJ_E_MEMORY. */
+rij_status rj_audit_look(const rj_image *image, rj_audited *out);
+/* Pairs of files that show the same, in another group or split; in the order of the data.
+ * *pair is freed by the caller, on failure too. RIJ_E_MEMORY. */
+rij_status rj_audit_pairs_find(rj_pool *pool, const rj_dataset *d, int n,
+                               const rj_audited *image, rij_audit_pair **pair,
+                               int *pairs);
 
 /* ---- training: train.c joins, traces.c stage 1, detector.c stage 2 ----------------- */
 

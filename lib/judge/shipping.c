@@ -5,9 +5,10 @@
  *     screenshot    resized to 3/4 of its sides, then JPEG 80 */
 #include "judge/judge.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 512, AS_IS = RIJ_SHIPPINGS };
+enum { MOST = 256, AS_IS = RIJ_SHIPPINGS };
 static const char *const names[RIJ_SHIPPINGS] = {"jpeg85", "jpeg60", "resize0.5",
                                                  "blur1",  "crop",   "screenshot"};
 
@@ -69,7 +70,7 @@ rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *i
 /* ---- many: the calibration --------------------------------------------------------- */
 
 static rij_status add_rows(const rij_model *m, rj_context *c, const rj_image *image,
-                           int label, int picture, rj_calibration *out)
+                           int label, int group, rj_calibration *out)
 {
     const char *name[RIJ_SHIPPINGS];
     rij_verdict v[RIJ_SHIPPINGS + 1];
@@ -79,70 +80,96 @@ static rij_status add_rows(const rij_model *m, rj_context *c, const rj_image *im
                    out->n[label] + RJ_COUNT(v), sizeof *out->row[label]));
     for (int i = 0; i < RJ_COUNT(v); i++)
         out->row[label][out->n[label]++] =
-            (rj_calibration_row){picture, (float)v[i].softness, (float)v[i].margin};
+            (rj_calibration_row){group, (float)v[i].softness, (float)v[i].margin};
     return RIJ_OK;
 }
 
-/* A sample of the data, remade where it shall count as generated and is not. */
-static rij_status add_sample(const rij_model *m, rj_context *c, rj_cache *cache,
-                             int sample, int label, bool remade, int picture,
-                             rj_calibration *out)
+/* A sample that was chosen, and how it counts. */
+typedef struct chosen {
+    uint64_t group;
+    int sample, label;
+    bool remade; /* a photograph that stands for a generated image */
+} chosen;
+
+static int by_group(const void *a, const void *b)
 {
-    rj_random r = rj_random_start(0, RJ_STREAM_EVALUATE, (uint64_t)sample);
+    const chosen *x = a, *y = b;
+
+    if (x->label != y->label)
+        return x->label - y->label;
+    if (x->group != y->group)
+        return x->group > y->group ? 1 : -1;
+    return x->sample - y->sample;
+}
+
+/* MOST usable samples of each class, spread evenly over the data, by class and group. */
+static int choose(const rj_dataset *d, bool held, const int have[2], chosen *out)
+{
+    int n = 0;
+
+    for (int label = 0; label < 2; label++) {
+        const bool remade = have[label] == 0;
+        const int of = remade ? RJ_REAL_LABEL : label, most = RJ_MIN(have[of], MOST);
+        int seen = 0, taken = 0;
+
+        for (int i = 0; i < d->n; i++) {
+            const rj_sample *s = &d->sample[i];
+
+            if (s->label != of || !s->usable || (held && !s->validation))
+                continue;
+            if ((int64_t)seen++ * most / have[of] == taken && taken < most) {
+                out[n++] = (chosen){s->group, i, label, remade};
+                taken++;
+            }
+        }
+    }
+    qsort(out, (size_t)n, sizeof *out, by_group);
+    return n;
+}
+
+static rij_status add_sample(const rij_model *m, rj_context *c, rj_cache *cache,
+                             const chosen *one, int group, rj_calibration *out)
+{
+    rj_random r = rj_random_start(0, RJ_STREAM_EVALUATE, (uint64_t)one->sample);
     const rj_image *image;
     rj_image other = {0};
     rij_status status;
 
-    RJ_TRY(rj_cache_take(cache, sample, &image));
-    status = remade ? rj_remake(image, &r, &other) : RIJ_OK;
+    RJ_TRY(rj_cache_take(cache, one->sample, &image));
+    status = one->remade ? rj_remake(image, &r, &other) : RIJ_OK;
     if (status == RIJ_OK)
-        status = add_rows(m, c, remade ? &other : image, label, picture, out);
+        status = add_rows(m, c, one->remade ? &other : image, one->label, group, out);
     rj_image_free(&other);
-    rj_cache_release(cache, sample, image);
+    rj_cache_release(cache, one->sample, image);
     return status;
-}
-
-/* Whether a sample is among those of its label that are wanted: MOST, spread evenly. */
-static bool wanted(const rj_dataset *d, int i, int label, bool held, int have, int *seen)
-{
-    const rj_sample *s = &d->sample[i];
-    const int most = RJ_MIN(have, MOST);
-    int at;
-
-    if (s->label != label || !s->usable || (held && !s->validation))
-        return false;
-    at = (*seen)++;
-    return (int64_t)at * most / have != (int64_t)(at - 1) * most / have || at == 0;
 }
 
 rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cache *cache,
                                  bool held, rj_calibrated tell, void *user,
                                  rj_calibration *out)
 {
-    int have[2] = {0}, done = 0, all = 0;
+    int have[2] = {0}, n, group = 0;
     rj_calibration c = {0};
     rj_context *context = NULL;
-    rij_status status;
+    chosen *list = NULL;
+    rij_status status = RIJ_OK;
 
-    for (int label = 0; label < 2; label++) {
-        have[label] = rj_dataset_count(d, label, true);
-        have[label] += held ? 0 : rj_dataset_count(d, label, false);
-    }
+    for (int label = 0; label < 2; label++)
+        have[label] = rj_dataset_count(d, label, true) +
+                      (held ? 0 : rj_dataset_count(d, label, false));
     RJ_REQUIRE(have[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
                "calibrate: there is no usable photograph");
+    list = rj_alloc(2 * MOST, sizeof *list);
+    RJ_REQUIRE(list, RIJ_E_MEMORY, "calibrate: no memory");
+    n = choose(d, held, have, list);
     RJ_TRY_DONE(rj_context_take(m, &context));
-    for (int label = 0; label < 2; label++) {
-        const bool remade = have[label] == 0;
-        const int of = remade ? RJ_REAL_LABEL : label;
-        int seen = 0, picture = 0;
-
-        all += RJ_MIN(have[of], MOST);
-        for (int i = 0; i < d->n; i++) {
-            if (!wanted(d, i, of, held, have[of], &seen))
-                continue;
-            RJ_TRY_DONE(add_sample(m, context, cache, i, label, remade, picture++, &c));
-            RJ_TRY_DONE(tell ? tell(++done, all, user) : RIJ_OK);
-        }
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && list[i].label != list[i - 1].label)
+            group = 0;
+        else if (i > 0 && list[i].group != list[i - 1].group)
+            group++;
+        RJ_TRY_DONE(add_sample(m, context, cache, &list[i], group, &c));
+        RJ_TRY_DONE(tell ? tell(i + 1, n, user) : RIJ_OK);
     }
     RJ_TRY_DONE(rj_conformal_edges(&c));
     rj_calibration_free(out);
@@ -151,5 +178,6 @@ rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cac
 done:
     rj_context_give(m, context);
     rj_calibration_free(&c);
+    rj_free(list);
     return status;
 }

@@ -123,7 +123,7 @@ static rij_status gathered(int done, int all, void *user)
 /* What p-values count: the pictures that were held out, whole. */
 static rij_status gather(rj_trainer *t, rij_model *m)
 {
-    rj_trainer_phase(t, "calibrate", 1);
+    rj_trainer_phase(t, "examine", 1);
     return rj_calibration_gather(m, &t->data, t->cache, true, gathered, t,
                                  &m->calibration);
 }

@@ -1,6 +1,6 @@
 /* calibration_file.c: the pictures that p-values count, to and from a model file. Tensors
- * "calibration.real" and "calibration.generated", (rows, 3): picture, softness, margin.
- * Both or none are there; pictures are whole numbers in ascending order. */
+ * "calibration.real" and "calibration.generated", (rows, 3): group, softness, margin.
+ * Both or none are there; groups are whole numbers in ascending order. */
 #include "model/model.h"
 #include <math.h>
 
@@ -24,7 +24,7 @@ static rij_status rows_to_file(const rj_calibration *c, int label, rj_st_file *f
     for (int i = 0; i < n; i++) {
         const rj_calibration_row *row = &c->row[label][i];
 
-        x[i * COLUMNS] = (float)row->picture;
+        x[i * COLUMNS] = (float)row->group;
         x[i * COLUMNS + 1] = row->softness;
         x[i * COLUMNS + 2] = row->margin;
     }
@@ -53,7 +53,7 @@ static rij_status rows_from_file(const rj_st_tensor *t, int label, rj_calibratio
         const float before = i ? x[-COLUMNS] : 0;
 
         RJ_REQUIRE(x[0] >= before && x[0] < MOST_ROWS && x[0] == floorf(x[0]),
-                   RIJ_E_MODEL, "model file: '%s' has picture %g in row %d", names[label],
+                   RIJ_E_MODEL, "model file: '%s' has group %g in row %d", names[label],
                    (double)x[0], i);
         c->row[label][i] = (rj_calibration_row){(int)x[0], x[1], x[2]};
     }

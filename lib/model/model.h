@@ -62,7 +62,7 @@ typedef struct rj_decision {
 
 /* A judged picture of the calibration, as it was or re-shipped (judge/conformal.c). */
 typedef struct rj_calibration_row {
-    int picture; /* rows of one picture lie together, in ascending order */
+    int group; /* rows of one group lie together, in ascending order */
     float softness, margin;
 } rj_calibration_row;
 enum { RJ_BUCKETS = 3 };
@@ -70,7 +70,7 @@ enum { RJ_BUCKETS = 3 };
 typedef struct rj_calibration {
     int n[2], room[2];
     rj_calibration_row *row[2];
-    double edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge */
+    float edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge */
 } rj_calibration;
 /* To and from a file's tensors, calibration_file.c. A file may have none. */
 rij_status rj_calibration_to_file(const rj_calibration *c, rj_st_file *f);
