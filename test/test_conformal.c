@@ -14,7 +14,7 @@ static void add(rj_calibration *c, int label, int group, double softness, double
 
 /* ---- by hand ---------------------------------------------------------------------- */
 
-/* Photographs' softness 0 .. 8 gives edges 3 and 6. */
+/* Photographs' softness 0 .. 8, of which 4 is the edge. */
 static rj_calibration by_hand(void)
 {
     rj_calibration c = {0};
@@ -48,13 +48,13 @@ START_TEST(p_values_weigh_rows_by_their_groups)
 {
     rj_calibration c = by_hand();
 
-    ck_assert(c.edge[0] == 3 && c.edge[1] == 6);
-    // in bucket 0 lie two of the three rows of group 0, and the one of group 1
-    p_is(&c, RJ_REAL_LABEL, 2.5, 0, (1 + 4.0 / 3) / (1 + 5.0 / 3), 5.0 / 3);
-    p_is(&c, RJ_REAL_LABEL, 2.5, 0.5, (1 + 1.0 / 3) / (1 + 5.0 / 3), 5.0 / 3);
-    p_is(&c, RJ_REAL_LABEL, -9, 1.5, 1 / (1 + 5.0 / 3), 5.0 / 3);
-    p_is(&c, RJ_REAL_LABEL, 3, 9, (1 + 1.0 / 3) / (1 + 4.0 / 3), 4.0 / 3);
-    p_is(&c, RJ_REAL_LABEL, 99, -3, 1, 1);
+    ck_assert(c.edge[0] == 4);
+    // in bucket 0 lie two of the three rows of group 0, that of 1, one of two of 2
+    p_is(&c, RJ_REAL_LABEL, 2.5, 0, (1 + 4.0 / 3) / (1 + 13.0 / 6), 13.0 / 6);
+    p_is(&c, RJ_REAL_LABEL, 2.5, 0.5, (1 + 1.0 / 3) / (1 + 13.0 / 6), 13.0 / 6);
+    p_is(&c, RJ_REAL_LABEL, -9, 1.5, 1 / (1 + 13.0 / 6), 13.0 / 6);
+    p_is(&c, RJ_REAL_LABEL, 4, 9, (1 + 1.0 / 3) / (1 + 11.0 / 6), 11.0 / 6);
+    p_is(&c, RJ_REAL_LABEL, 99, -3, 1, 11.0 / 6);
     p_is(&c, RJ_FAKE_LABEL, 1, 2, 2.0 / 3, 2);
     p_is(&c, RJ_FAKE_LABEL, 1, 1.9, 1.0 / 3, 2);
     p_is(&c, RJ_FAKE_LABEL, 7, 1, 1, 0);
@@ -158,7 +158,7 @@ START_TEST(photographs_are_called_generated_as_often_as_promised)
         ck_assert_msg(share <= a + off, "law %d, %d rows: %g for %g", law, rows, share,
                       a);
         // nor is the promise kept by never saying it: p-values of single rows are
-        // uniform on steps of about 1 / 50
+        // uniform on steps of about 1 / 75
         ck_assert_msg(share >= (rows == 1 ? a - 0.022 : a / 2) - off,
                       "law %d, %d rows: %g for %g", law, rows, share, a);
     }

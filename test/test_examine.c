@@ -227,9 +227,9 @@ START_TEST(images_of_a_group_weigh_as_one)
     for (int i = 0; i < m->calibration.n[0]; i++)
         ck_assert_int_eq(m->calibration.row[0][i].group, i / (4 * (RIJ_SHIPPINGS + 1)));
     for (int k = 0; k < RJ_BUCKETS; k++) {
-        const double at[RJ_BUCKETS] = {-99, (double)m->calibration.edge[0], 99};
+        const double softness = k ? (double)m->calibration.edge[k - 1] : -99;
 
-        rj_conformal_p(&m->calibration, RJ_REAL_LABEL, at[k], 0, &w[k]);
+        rj_conformal_p(&m->calibration, RJ_REAL_LABEL, softness, 0, &w[k]);
         sum += w[k];
     }
     ck_assert_double_eq_tol(sum, 3, 1e-12);

@@ -65,7 +65,7 @@ typedef struct rj_calibration_row {
     int group; /* rows of one group lie together, in ascending order */
     float softness, margin;
 } rj_calibration_row;
-enum { RJ_BUCKETS = 3 };
+enum { RJ_BUCKETS = 2 };
 /* By label: photographs, generated images. */
 typedef struct rj_calibration {
     int n[2], room[2];
