@@ -199,7 +199,7 @@ START_TEST(a_group_may_hold_the_same_picture)
     fputs("path\tlabel\tgroup\n", f);
     for (int i = 0; i < 8; i++) {
         rj_image image = drawn(&l, (uint64_t)(i / 2));
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof name, "%d", i);
         save(&p, name, &image, i % 2 ? 85 : 0);
