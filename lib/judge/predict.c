@@ -296,16 +296,16 @@ static rij_status check_pixels(const rij_image *image)
     const rj_limits *l = &rj_default_limits;
     const int w = image->width, h = image->height;
 
-    RJ_REQUIRE(image->rgb, RIJ_E_ARGUMENT, "rij_predict: image->rgb is NULL");
+    RJ_REQUIRE(image->rgb, RIJ_E_ARGUMENT, "pixels: image->rgb is NULL");
     RJ_REQUIRE(w >= l->side_min && w <= l->side_max && h >= l->side_min &&
                    h <= l->side_max,
-               RIJ_E_ARGUMENT, "rij_predict: the image is %d x %d, sides must be %d..%d",
-               w, h, l->side_min, l->side_max);
+               RIJ_E_ARGUMENT, "pixels: the image is %d x %d, sides must be %d..%d", w, h,
+               l->side_min, l->side_max);
     RJ_REQUIRE((int64_t)w * h <= l->pixels, RIJ_E_ARGUMENT,
-               "rij_predict: the image is %d x %d, above %lld pixels", w, h,
+               "pixels: the image is %d x %d, above %lld pixels", w, h,
                (long long)l->pixels);
     RJ_REQUIRE(image->stride >= 3 * (size_t)w, RIJ_E_ARGUMENT,
-               "rij_predict: the stride is %zu bytes, a row of %d pixels needs %zu",
+               "pixels: the stride is %zu bytes, a row of %d pixels needs %zu",
                image->stride, w, 3 * (size_t)w);
     return RIJ_OK;
 }
