@@ -216,6 +216,7 @@ START_TEST(images_of_a_group_weigh_as_one)
     rij_model *m = trained(&p);
     FILE *f = fopen(under(&p, "grouped.tsv"), "w");
     double w[RJ_BUCKETS], sum = 0;
+    char text[4096];
 
     ck_assert_ptr_nonnull(f);
     fputs("path\tlabel\tgroup\n", f);
@@ -233,6 +234,8 @@ START_TEST(images_of_a_group_weigh_as_one)
         sum += w[k];
     }
     ck_assert_double_eq_tol(sum, 3, 1e-12);
+    rij_model_describe(m, text, sizeof text);
+    ck_assert_ptr_nonnull(strstr(text, "calibration 3 independent photographs, 3 gen"));
     rij_model_free(m);
     place_free(&p);
 }

@@ -186,6 +186,20 @@ static void say_decision(page *p, const rj_decision *d)
             d->alarm[RJ_ALARM1], d->alarm[RJ_ALARM5]);
 }
 
+/* Independent pictures of a class, and how many there are. */
+static void say_calibration(page *p, const rj_calibration *c)
+{
+    int groups[2];
+
+    for (int label = 0; label < 2; label++)
+        groups[label] = c->n[label] ? c->row[label][c->n[label] - 1].group + 1 : 0;
+    if (groups[0])
+        say(p,
+            "calibration %d independent photographs, %d generated images, in %d "
+            "buckets\n",
+            groups[0], groups[1], RJ_BUCKETS);
+}
+
 RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)
 {
     static const char *const shown[] = {"data.", "train.", "figure."};
@@ -204,6 +218,7 @@ RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)
         m->crop);
     say(&p, "traces      %d\n", m->traces);
     say_decision(&p, &m->decision);
+    say_calibration(&p, &m->calibration);
     for (int i = 0; i < RJ_COUNT(shown); i++)
         for (int j = 0; j < m->about.entries; j++) {
             const rj_st_entry *e = &m->about.entry[j];
