@@ -215,8 +215,8 @@ RIJ_API int rij_audit_facts(const rij_audit_report *report);
 RIJ_API RIJ_MUST_USE rij_status rij_audit_fact_at(const rij_audit_report *report,
                                                   int index, rij_audit_fact *fact);
 
-/* Number of pairs, at most 1000, in the order of the data; 0 if report is NULL.
- * Since 0.1. */
+/* Number of pairs, at most 1000, and at most 16 of a file with later ones, in the order
+ * of the data; 0 if report is NULL. Since 0.1. */
 RIJ_API int rij_audit_pairs(const rij_audit_report *report);
 
 /* One of them. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */

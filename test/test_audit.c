@@ -189,6 +189,33 @@ START_TEST(the_same_picture_in_two_splits_is_found)
 }
 END_TEST
 
+/* Of thirty copies the first fourteen are told of with sixteen later ones each, the rest
+ * with all. */
+START_TEST(a_folder_of_copies_is_told_in_part)
+{
+    const look l = {64, 48, 0, 0};
+    const place p = place_new();
+    FILE *f = fopen(in(&p, "data.tsv"), "w");
+    rj_image image = drawn(&l, 1);
+    rij_audit_report *report;
+
+    ck_assert_ptr_nonnull(f);
+    fputs("path\tlabel\n", f);
+    for (int i = 0; i < 30; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "%02d", i);
+        save(&p, name, &image, 0);
+        fprintf(f, "%s\t%s\n", name, i % 2 ? "fake" : "real");
+    }
+    report = audited(&p, f, 2);
+    ck_assert_int_eq(rij_audit_pairs(report), 14 * 16 + 15 * 16 / 2);
+    rij_audit_report_free(report);
+    rj_image_free(&image);
+    place_free(&p);
+}
+END_TEST
+
 START_TEST(a_group_may_hold_the_same_picture)
 {
     const look l = {64, 48, 0, 0};
@@ -278,5 +305,6 @@ START_TEST(what_cannot_be_audited_is_refused)
 END_TEST
 
 SUITE(audit, each_planted_shortcut_is_named, a_format_tells_everything,
-      the_same_picture_in_two_splits_is_found, a_group_may_hold_the_same_picture,
-      an_audit_is_the_same_for_any_number_of_threads, what_cannot_be_audited_is_refused)
+      the_same_picture_in_two_splits_is_found, a_folder_of_copies_is_told_in_part,
+      a_group_may_hold_the_same_picture, an_audit_is_the_same_for_any_number_of_threads,
+      what_cannot_be_audited_is_refused)

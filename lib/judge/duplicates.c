@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = RJ_THUMBNAIL, SKETCH = 8, NEAR = 6, MOST = 1000 };
+enum { SIDE = RJ_THUMBNAIL, SKETCH = 8, NEAR = 6, MOST = 1000, MOST_EACH = 16 };
 static const double near = 6, flat = 6; /* grey levels */
 
 static double luma(const uint8_t *p)
@@ -91,7 +91,8 @@ static bool alike(const rj_audited *a, const rj_audited *b, double *apart)
     return *apart <= near;
 }
 
-/* For each image, the next ones that it is alike: up to MOST of them in its place. */
+/* For each image, the next ones that it is alike: MOST_EACH at most, so that a folder of
+ * copies takes no more memory than another. */
 typedef struct search {
     const rj_dataset *d;
     int n;
@@ -110,7 +111,7 @@ static rij_status compare(void *job, int index, int worker)
     const rj_sample *x = &s->d->sample[a->sample];
 
     (void)worker;
-    for (int k = index + 1; k < s->n && f->n < MOST; k++) {
+    for (int k = index + 1; k < s->n && f->n < MOST_EACH; k++) {
         const rj_sample *y = &s->d->sample[s->image[k].sample];
         double apart;
 
