@@ -63,6 +63,14 @@ rij_status rj_png_encode(const rj_image *image, uint8_t **bytes,
 rij_status rj_jpeg_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                           rj_image *out);
 rij_status rj_jpeg_encode(const rj_image *image, int quality, uint8_t **bytes, size_t *n);
+/* A segment of a JPEG before its scan, and the next one: *at begins at 2. False: none is
+ * left, or what is there is no segment. */
+typedef struct rj_segment {
+    uint8_t marker;
+    const uint8_t *bytes; /* behind the length */
+    size_t n;
+} rj_segment;
+bool rj_jpeg_segment(const uint8_t *jpeg, size_t n, size_t *at, rj_segment *segment);
 int rj_exif_orientation(const uint8_t *jpeg,
                         size_t n); /* 1..8; 1 when absent or absurd */
 

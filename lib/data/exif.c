@@ -64,24 +64,32 @@ static int of_tiff(span tiff)
     return 1;
 }
 
-int rj_exif_orientation(const uint8_t *jpeg, size_t n)
+bool rj_jpeg_segment(const uint8_t *jpeg, size_t n, size_t *at, rj_segment *segment)
 {
     const span all = {jpeg, n, false};
 
-    for (size_t at = 2; at + 4 <= n && jpeg[at] == 0xff;) {
-        const uint8_t marker = jpeg[at + 1];
-        const size_t length = get2(&all, at + 2); // of the segment, from here on
+    while (*at + 4 <= n && jpeg[*at] == 0xff && jpeg[*at + 1] == 0xff) // padding
+        ++*at;
+    if (*at + 4 <= n && jpeg[*at] == 0xff) {
+        const uint8_t marker = jpeg[*at + 1];
+        const size_t length = get2(&all, *at + 2); // of the segment, from here on
 
-        if (marker == 0xff) { // padding
-            at++;
-            continue;
-        }
         if (marker == START_OF_SCAN || marker == END_OF_IMAGE || length < 2 ||
-            length > n - at - 2)
-            break;
-        if (marker == APP1 && length >= 8 && memcmp(jpeg + at + 4, "Exif\0\0", 6) == 0)
-            return of_tiff((span){jpeg + at + 10, length - 8, false});
-        at += 2 + length;
+            length > n - *at - 2)
+            return false;
+        *segment = (rj_segment){marker, jpeg + *at + 4, length - 2};
+        *at += 2 + length;
+        return true;
     }
+    return false;
+}
+
+int rj_exif_orientation(const uint8_t *jpeg, size_t n)
+{
+    rj_segment s;
+
+    for (size_t at = 2; rj_jpeg_segment(jpeg, n, &at, &s);)
+        if (s.marker == APP1 && s.n >= 6 && memcmp(s.bytes, "Exif\0\0", 6) == 0)
+            return of_tiff((span){s.bytes + 6, s.n - 6, false});
     return 1;
 }

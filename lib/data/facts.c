@@ -7,41 +7,25 @@
 #include "data/data.h"
 #include <string.h>
 
-enum { QUANTISATION = 0xdb, START_OF_SCAN = 0xda, FIRST_APP = 0xe0, COMMENT = 0xfe };
-
-static size_t big_endian(const uint8_t *p, int n)
-{
-    size_t value = 0;
-
-    for (int i = 0; i < n; i++)
-        value = value << 8 | p[i];
-    return value;
-}
+enum { QUANTISATION = 0xdb, FIRST_APP = 0xe0, COMMENT = 0xfe };
 
 static void of_jpeg(const uint8_t *p, size_t n, rj_facts *f)
 {
-    for (size_t at = 2; at + 4 <= n && p[at] == 0xff;) {
-        const uint8_t marker = p[at + 1];
-        const size_t length = big_endian(p + at + 2, 2);
+    rj_segment s;
 
-        if (marker == 0xff) { // padding
-            at++;
-            continue;
-        }
-        if (marker == START_OF_SCAN || length < 2 || length > n - at - 2)
-            return;
-        if (marker == QUANTISATION)
-            f->quantisation = rj_hash(p + at + 4, length - 2, f->quantisation);
-        else if (marker >= FIRST_APP && marker <= COMMENT)
-            f->metadata = rj_hash(&marker, 1, f->metadata);
-        at += 2 + length;
+    for (size_t at = 2; rj_jpeg_segment(p, n, &at, &s);) {
+        if (s.marker == QUANTISATION)
+            f->quantisation = rj_hash(s.bytes, s.n, f->quantisation);
+        else if (s.marker >= FIRST_APP && s.marker <= COMMENT)
+            f->metadata = rj_hash(&s.marker, 1, f->metadata);
     }
 }
 
 static void of_png(const uint8_t *p, size_t n, rj_facts *f)
 {
     for (size_t at = 8; at + 12 <= n;) {
-        const size_t length = big_endian(p + at, 4);
+        const size_t length = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 |
+                              (size_t)p[at + 2] << 8 | p[at + 3];
 
         if (length > n - at - 12)
             return;

@@ -11,8 +11,6 @@ static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
 {
     static const char *const names[2] = {"photographs", "generated images"};
 
-    RJ_REQUIRE(m->calibration.n[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
-               "examine: the model has no calibration; rij_calibrate() makes one");
     for (int label = 0; label < 2; label++) {
         double w;
 
@@ -31,12 +29,13 @@ static rij_status examine(const rij_model *m, const rj_image *image, double leve
     rij_examination e = {0};
     rij_verdict shipped[RIJ_SHIPPINGS];
     rij_answer answer[RIJ_SHIPPINGS + 1];
-    const char *name[RIJ_SHIPPINGS];
     rj_context *c = NULL;
     rij_status status;
 
+    RJ_REQUIRE(m->calibration.n[RJ_REAL_LABEL] > 0, RIJ_E_DATA,
+               "examine: the model has no calibration; rij_calibrate() makes one");
     RJ_TRY(rj_context_take(m, &c));
-    status = rj_judge_shipped(m, c, image, &e.verdict, shipped, name);
+    status = rj_judge_shipped(m, c, image, &e.verdict, shipped);
     rj_context_give(m, c);
     RJ_TRY(status);
     RJ_TRY(enough(m, &e.verdict, level));
@@ -45,8 +44,8 @@ static rij_status examine(const rij_model *m, const rj_image *image, double leve
         const rij_verdict *v = &shipped[i];
 
         answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level);
-        e.strip[i] =
-            (rij_shipped){name[i], v->margin, v->p_real, v->p_generated, answer[i + 1]};
+        e.strip[i] = (rij_shipped){rj_shipping_names[i], v->margin, v->p_real,
+                                   v->p_generated, answer[i + 1]};
     }
     e.alone = answer[0];
     e.answer = rj_strip_answer(RJ_COUNT(answer), answer, &e.contradictions);

@@ -144,10 +144,10 @@ rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions);
 /* Shipping 0 .. RIJ_SHIPPINGS - 1 of an image. */
 rij_status rj_ship(int which, const rj_image *image, rj_image *out);
-/* An image as it is and under the six shippings, whose names never die. */
+extern const char *const rj_shipping_names[RIJ_SHIPPINGS];
+/* An image as it is and under the six shippings. */
 rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *image,
-                            rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS],
-                            const char *name[RIJ_SHIPPINGS]);
+                            rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS]);
 /* Told of every picture done, of all. */
 typedef rij_status (*rj_calibrated)(int done, int all, void *user);
 /* Judge up to 256 usable samples of each class, `held`: those kept for validation, and

@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum { MOST = 256, AS_IS = RIJ_SHIPPINGS };
-static const char *const names[RIJ_SHIPPINGS] = {"jpeg85", "jpeg60", "resize0.5",
-                                                 "blur1",  "crop",   "screenshot"};
+const char *const rj_shipping_names[RIJ_SHIPPINGS] = {"jpeg85", "jpeg60", "resize0.5",
+                                                      "blur1",  "crop",   "screenshot"};
 
 static rij_status screenshot(const rj_image *image, rj_image *out)
 {
@@ -28,9 +28,9 @@ rij_status rj_ship(int which, const rj_image *image, rj_image *out)
 {
     rj_column column;
 
-    if (strcmp(names[which], "screenshot") == 0)
+    if (strcmp(rj_shipping_names[which], "screenshot") == 0)
         return screenshot(image, out);
-    RJ_TRY(rj_column_named(names[which], &column));
+    RJ_TRY(rj_column_named(rj_shipping_names[which], &column));
     return rj_column_apply(&column, image, 0, 0, out);
 }
 
@@ -50,8 +50,7 @@ static rij_status ship(void *job, int which, int worker)
 }
 
 rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *image,
-                            rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS],
-                            const char *name[RIJ_SHIPPINGS])
+                            rij_verdict *as_it_is, rij_verdict shipped[RIJ_SHIPPINGS])
 {
     shipment s = {.image = image};
     rij_status status;
@@ -61,7 +60,6 @@ rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *i
     for (int i = 0; i < RIJ_SHIPPINGS; i++) {
         if (status == RIJ_OK)
             status = rj_judge_image(m, c, &s.shipped[i], &shipped[i]);
-        name[i] = names[i];
         rj_image_free(&s.shipped[i]);
     }
     return status;
@@ -72,10 +70,9 @@ rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *i
 static rij_status add_rows(const rij_model *m, rj_context *c, const rj_image *image,
                            int label, int group, rj_calibration *out)
 {
-    const char *name[RIJ_SHIPPINGS];
     rij_verdict v[RIJ_SHIPPINGS + 1];
 
-    RJ_TRY(rj_judge_shipped(m, c, image, &v[AS_IS], v, name));
+    RJ_TRY(rj_judge_shipped(m, c, image, &v[AS_IS], v));
     RJ_TRY(rj_grow((void **)&out->row[label], &out->room[label],
                    out->n[label] + RJ_COUNT(v), sizeof *out->row[label]));
     for (int i = 0; i < RJ_COUNT(v); i++)
