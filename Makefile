@@ -28,7 +28,7 @@ LIBDIR  ?= $(PREFIX)/lib
 INCDIR  ?= $(PREFIX)/include
 SAN     ?=
 REAL    ?= float
-# gcc takes five minutes over the kernels with address and undefined at -O2.
+# gcc takes six minutes over the library with address and undefined at -O2.
 CFLAGS  ?= $(if $(findstring address,$(SAN)),-O1,-O2) -g
 WERROR  ?=
 

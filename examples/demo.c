@@ -4,10 +4,10 @@
  *     other photographs ──────── forge: nearest, shuffle ──> evaluate, predict
  *
  * The detector is tested on photographs it never saw and on decoders it never saw, as
- * they are and after both classes went through JPEG 75. A second, short
- * training has its labels shuffled, and is judged against labels shuffled too: pixels
- * then say nothing, and if its AUC is not about one half, something besides the pixels
- * leaks. `make demo` finds the photographs and runs this. */
+ * they are and after both classes went through JPEG 75. A second, short training has its
+ * labels shuffled, and is judged against labels shuffled too: pixels then say nothing,
+ * and if its AUC is not about one half, something besides the pixels leaks. `make demo`
+ * finds the photographs and runs this. */
 #include "show.h"
 #include <getopt.h>
 #include <stdlib.h>
