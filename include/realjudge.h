@@ -10,8 +10,8 @@
  *     printf("%.3f\n", verdict.score);   // 0 = photograph, 1 = generated
  *     rij_model_free(model);
  *
- * What is neither in this file nor in the one it includes at its end, realjudge_data.h,
- * is not promised.
+ * What is neither in this file nor in the two it includes at its end, realjudge_verdict.h
+ * and realjudge_data.h, is not promised.
  *
  * Rules that hold for every function:
  *   Failure    A function that can fail returns a rij_status. On failure its outputs
@@ -370,97 +370,10 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
                                           const rij_train_options *options,
                                           rij_model **model);
 
-/* ---- 7. Examine: answers with a promise ------------------------------------------- */
-
-enum { RIJ_SHIPPINGS = 6 }; /* of the strip */
-
-/* An image under one of the ways in which images are shipped on. */
-typedef struct rij_shipped {
-    const char
-        *name; /* jpeg85, jpeg60, resize0.5, blur1, crop, screenshot; never freed */
-    double margin, p_real, p_generated; /* as in rij_verdict */
-    rij_answer answer;                  /* by these p-values alone */
-} rij_shipped;
-
-typedef struct rij_examination {
-    rij_answer answer;   /* that of the image as it is, unless the strip contradicts it */
-    rij_verdict verdict; /* of the image as it is */
-    rij_answer alone;    /* answer by verdict.p_real and verdict.p_generated alone */
-    int contradictions;  /* re-shippings whose answer is the contrary of `alone` */
-    rij_shipped strip[RIJ_SHIPPINGS]; /* the stability strip */
-} rij_examination;
-
-typedef struct rij_examine_options {
-    size_t size;  /* set by RIJ_EXAMINE_OPTIONS_INIT */
-    double level; /* a: share of photographs that may be called generated, 0.001..0.5; 0
-                     means 0.05 */
-} rij_examine_options;
-
-#define RIJ_EXAMINE_OPTIONS_INIT                                                         \
-    {                                                                                    \
-        sizeof(rij_examine_options), 0                                                   \
-    }
-
-/* Judge an image as it is and re-shipped in six ways, and answer at a level a.
- *
- *     generated   p_real <= a < p_generated
- *     real        p_generated <= a < p_real
- *     unsure      both or neither is unusual, or a re-shipping gives the contrary answer
- *
- * If a photograph, and how it was shipped, is exchangeable with those that the model was
- * calibrated on, it is called generated with a probability of at most a (docs/math.md).
- * Where photographs come from another world, rij_calibrate() with your own. The time is
- * that of seven predictions.
- *
- * model        Borrowed; any number of threads may examine with one model.
- * image        As for rij_predict().
- * options      NULL for the defaults.
- * examination  Written only on RIJ_OK.
- *
- * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
- * allowed), RIJ_E_DATA (no calibration, or one too small for the level: it must hold at
- * least 1 / a - 1 independent photographs about as soft as this image, and as many
- * generated images; the message says how many there are). Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_examine(const rij_model *model,
-                                            const rij_image *image,
-                                            const rij_examine_options *options,
-                                            rij_examination *examination);
-
-/* The same for a file, read as rij_predict_file() reads it. Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_examine_file(const rij_model *model, const char *path,
-                                                 const rij_examine_options *options,
-                                                 rij_examination *examination);
-
-typedef struct rij_calibrate_options {
-    size_t size;              /* set by RIJ_CALIBRATE_OPTIONS_INIT */
-    const char *split;        /* which split of the manifest; NULL: all of it */
-    rij_progress_fn progress; /* NULL: none */
-    void *user;               /* handed to progress */
-} rij_calibrate_options;
-
-#define RIJ_CALIBRATE_OPTIONS_INIT                                                       \
-    {                                                                                    \
-        sizeof(rij_calibrate_options), NULL, NULL, NULL                                  \
-    }
-
-/* Calibrate a model anew, on images that did not train it: up to 256 of each class,
- * spread over the data, as they are and re-shipped. Replaces the pictures that p-values
- * count; score, margin and threshold stay. Images of one `group` count as one. Without
- * generated images, photographs remade from fewer pixels take their place.
- *
- * model    Changed on RIJ_OK only. No other thread may be using it.
- * data     As for rij_train(). Unusable images are noted and left out.
- * options  NULL for the defaults.
- *
- * Returns RIJ_OK, or RIJ_E_ARGUMENT, RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (no usable
- * photograph), RIJ_E_MODEL, RIJ_E_MEMORY, RIJ_E_DEVICE as rij_evaluate() has them.
- * Since 0.1. */
-RIJ_API RIJ_MUST_USE rij_status rij_calibrate(rij_model *model, const char *data,
-                                              const rij_calibrate_options *options);
-
 #ifdef __cplusplus
 }
 #endif
 
-#include "realjudge_data.h" // 8. Evaluate, 9. Forge, 10. Audit
+#include "realjudge_verdict.h" // 7. Examine
+#include "realjudge_data.h"    // 8. Evaluate, 9. Forge, 10. Audit
 #endif
