@@ -126,7 +126,7 @@ typedef struct rij_verdict {
 
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
-    const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "calibrate",
+    const char *phase;   /* "read", "audit", "forge", "stage 1", "traces", "stage 2", "calibrate",
                             "examine", "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
@@ -276,6 +276,11 @@ typedef struct rij_train_options {
     int min_images;      /* fewest usable images per class (16) */
     int64_t cache_bytes; /* memory for decoded images (1 GiB); off: decode each time */
     int shuffle_labels;  /* 1: train on shuffled labels, to unmask a leak (0) */
+    int align;           /* images are recompressed when read, so that the JPEG history of
+                            a file does not tell its label (on); off */
+    const char *allow;   /* what an audit may find, where training would refuse, between
+                            commas: "format", "quantisation", "dimensions",
+                            "mean colour", "leaks" (pictures in two splits); NULL: none */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
