@@ -16,9 +16,9 @@
 enum { FOLDS = 5, BINS = 16, COLOUR_BINS = 4 };
 static const double most_bacc = 0.6;
 
-const char *const rj_fact_names[RJ_FACTS] = {
-    "file size",    "bytes per pixel", "dimensions", "format",
-    "quantisation", "metadata",        "source",     "mean colour"};
+const char *const rj_fact_names[RJ_FACTS] = {"file size", "bytes per pixel", "dimensions",
+                                             "format",    "quantisation",    "metadata",
+                                             "source",    "mean colour"};
 
 /* ---- codes ------------------------------------------------------------------------ */
 
@@ -90,7 +90,8 @@ static rij_status codes(const voters *v, enum rj_fact which, uint64_t *code)
 {
     const int n = v->n;
     const bool colour = which == RJ_FACT_MEAN_COLOUR;
-    const bool number = which == RJ_FACT_FILE_SIZE || which == RJ_FACT_BYTES_PER_PIXEL || colour;
+    const bool number =
+        which == RJ_FACT_FILE_SIZE || which == RJ_FACT_BYTES_PER_PIXEL || colour;
     double *value = rj_alloc((size_t)n, sizeof *value);
     rij_status status = RIJ_OK;
 
@@ -372,10 +373,8 @@ RIJ_API rij_status rij_audit_pair_at(const rij_audit_report *report, int index,
     alike = &report->pair[index];
     a = &report->data.sample[alike->sample[0]];
     b = &report->data.sample[alike->sample[1]];
-    *pair = (rij_audit_pair){{a->path, b->path},
-                             alike->distance,
-                             a->split != b->split,
-                             a->label != b->label};
+    *pair = (rij_audit_pair){
+        {a->path, b->path}, alike->distance, a->split != b->split, a->label != b->label};
     return RIJ_OK;
 }
 

@@ -22,6 +22,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { QUALITIES = 101 };
@@ -151,37 +152,91 @@ static int align(rj_dataset *d, const rij_audit_report *r, uint64_t split, uint6
     return changed;
 }
 
-/* ---- pictures in two places --------------------------------------------------------- */
+/* ---- pictures in two places ---------------------------------------------------------
+ */
 
-static void rename_group(rj_dataset *d, uint64_t from, uint64_t to)
+/* Fewest groups of a class that joining may leave. */
+enum { GROUPS_LEFT = 10 };
+
+static int by_number(const void *a, const void *b)
 {
-    for (int i = 0; i < d->n; i++)
-        if (d->sample[i].group == from)
-            d->sample[i].group = to;
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
 }
 
-/* Join the groups of pairs within a split; how many pairs, how many across splits, and
- * the first of these. */
-static void join(rj_dataset *d, rij_audit_report *r, int *joined, int *across, int *first)
+/* Groups of a class, where group[i] is sample i's. */
+static int groups(const rj_dataset *d, const uint64_t *group, int label,
+                  uint64_t *scratch)
 {
-    *joined = *across = *first = 0;
-    for (int i = 0; i < r->pairs; i++) {
-        const rj_sample *a = &r->data.sample[r->pair[i].sample[0]];
-        const rj_sample *b = &r->data.sample[r->pair[i].sample[1]];
-        const uint64_t from = b->group, to = a->group;
+    int n = 0, different = 0;
 
-        if (a->split != b->split) {
-            if (++*across == 1)
-                *first = r->pair[i].sample[0];
+    for (int i = 0; i < d->n; i++)
+        if (d->sample[i].label == label)
+            scratch[n++] = group[i];
+    qsort(scratch, (size_t)n, sizeof *scratch, by_number);
+    for (int i = 0; i < n; i++)
+        different += i == 0 || scratch[i] != scratch[i - 1];
+    return different;
+}
+
+/* Groups of all pairs within a split are joined in group[], those of d->sample. */
+static void join_all(const rij_audit_report *r, const rj_dataset *d, uint64_t *group,
+                     uint64_t *of_report)
+{
+    for (int i = 0; i < r->pairs; i++) {
+        const int a = r->pair[i].sample[0], b = r->pair[i].sample[1];
+        const uint64_t from = of_report[b], to = of_report[a];
+
+        if (r->data.sample[a].split != r->data.sample[b].split)
             continue;
-        }
-        ++*joined;
-        rename_group(d, from, to);
-        rename_group(&r->data, from, to);
+        for (int k = 0; k < r->data.n; k++)
+            if (of_report[k] == from)
+                of_report[k] = to;
+        for (int k = 0; k < d->n; k++)
+            if (group[k] == from)
+                group[k] = to;
     }
 }
 
-/* ---- the training ------------------------------------------------------------------- */
+/* Whether joining leaves enough groups of each class; if so, it is done. */
+static rij_status join(rj_dataset *d, const rij_audit_report *r, bool *done)
+{
+    uint64_t *room = rj_alloc(2 * (size_t)d->n + (size_t)r->data.n, sizeof *room);
+    uint64_t *group = room, *scratch = room + d->n, *of_report = scratch + d->n;
+
+    RJ_REQUIRE(room, RIJ_E_MEMORY, "audit: no memory");
+    for (int i = 0; i < d->n; i++)
+        group[i] = d->sample[i].group;
+    for (int i = 0; i < r->data.n; i++)
+        of_report[i] = r->data.sample[i].group;
+    join_all(r, d, group, of_report);
+    *done = true;
+    for (int label = 0; label < 2; label++)
+        if (rj_dataset_count(d, label, false) > 0)
+            *done = *done && groups(d, group, label, scratch) >= GROUPS_LEFT;
+    for (int i = 0; i < d->n && *done; i++)
+        d->sample[i].group = group[i];
+    rj_free(room);
+    return RIJ_OK;
+}
+
+/* Pairs across splits, and the first of them. */
+static int count_across(const rij_audit_report *r, int *first)
+{
+    int across = 0;
+
+    for (int i = 0; i < r->pairs; i++) {
+        const int *pair = r->pair[i].sample;
+
+        if (r->data.sample[pair[0]].split != r->data.sample[pair[1]].split &&
+            ++across == 1)
+            *first = pair[0];
+    }
+    return across;
+}
+
+/* ---- the training -------------------------------------------------------------------
+ */
 
 static rij_status say(rj_trainer *t, const char *format, ...)
 {
@@ -225,24 +280,35 @@ static rij_status face(rj_trainer *t, enum rj_fact k, const rij_audit_fact *f)
                                              : "");
 }
 
-static rij_status face_all(rj_trainer *t, rij_audit_report *r, uint64_t split)
+static rij_status face_pairs(rj_trainer *t, const rij_audit_report *r)
 {
-    int joined, across, first, aligned = 0;
+    int first = 0;
+    const int across = count_across(r, &first), within = r->pairs - across;
+    bool joined = false;
 
-    for (int k = 0; k < RJ_FACTS; k++)
-        RJ_TRY(face(t, (enum rj_fact)k, &r->fact[k]));
-    join(&t->data, r, &joined, &across, &first);
     RJ_REQUIRE(!across || listed(t->o.allow, leaks), RIJ_E_DATA,
-               "train: the audit found %d pictures that lie in two splits, the first is "
+               "train: the audit found %d pairs that lie in two splits, the first is "
                "%.60s; mend the data, or allow \"leaks\"",
                across, r->data.sample[first].path);
     if (across)
-        RJ_TRY(say(t, "audit: %d pictures lie in two splits; allowed", across));
-    if (joined)
-        RJ_TRY(say(t, "audit: %d pairs show the same in two groups, which are joined",
-                   joined));
-    if (t->o.align > 0)
-        aligned = align(&t->data, r, split, t->o.seed);
+        RJ_TRY(say(t, "audit: %d pairs lie in two splits; allowed", across));
+    if (!within)
+        return RIJ_OK;
+    RJ_TRY(join(&t->data, r, &joined));
+    return say(t, "audit: %d pairs show the same in two groups, which are %s", within,
+               joined ? "joined" : "not joined: too few would be left");
+}
+
+static rij_status face_all(rj_trainer *t, const rij_audit_report *r, uint64_t split)
+{
+    int aligned;
+
+    for (int k = 0; k < RJ_FACTS; k++)
+        RJ_TRY(face(t, (enum rj_fact)k, &r->fact[k]));
+    RJ_TRY(face_pairs(t, r));
+    if (t->o.align < 0)
+        return RIJ_OK;
+    aligned = align(&t->data, r, split, t->o.seed);
     return aligned ? say(t,
                          "audit: %d of %d images are recompressed, so that JPEG does "
                          "not tell the label",
@@ -261,6 +327,7 @@ rij_status rj_trainer_audit(rj_trainer *t, const char *data)
     rij_status status;
 
     RJ_REQUIRE(report, RIJ_E_MEMORY, "audit: no memory");
+    rj_trainer_phase(t, "audit", 0);
     status = rj_audit(&a, data, NULL, report);
     if (status == RIJ_OK)
         status = face_all(t, report, a.split);
