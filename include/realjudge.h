@@ -360,12 +360,16 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * photographs (options->forged then counts as 1). At the end up to 256 images of each
  * class that were kept for validation are judged whole, seven times, for rij_examine().
  *
+ * The data are audited first, all splits of a manifest (docs/math.md): what is found is
+ * told by notes, JPEG histories are aligned, groups of equal pictures joined.
+ *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
  *   RIJ_E_CANCELLED  the progress callback asked to stop
  *   RIJ_E_FILE       the manifest or folder cannot be read
  *   RIJ_E_DATA       no real images, too few usable ones, a column is missing, a label
- *                    is neither real nor fake, or a group lies in two splits
+ *                    is neither real nor fake, a group lies in two splits; or the audit
+ *                    found what would teach the label and is not allowed by name
  *   RIJ_E_MEMORY     memory ran out
  *   RIJ_E_DEVICE     there is no such device
  *   RIJ_E_DIVERGED   the loss is no longer finite: step and rate are in the message
