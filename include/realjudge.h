@@ -115,10 +115,12 @@ typedef struct rij_verdict {
     double score;      /* probability that the image was generated, 0..1 */
     double margin;     /* the same in logits; 0 is the frozen threshold, > 0 generated */
     double classifier; /* S_cls: logit of the classifier, before calibration */
-    double proximity;  /* S_prox = -max_m z . t_m, -1..1: far from the natural traces */
-    int generated;     /* 1 if margin > 0, else 0 */
-    int crops;         /* crops that were judged and averaged */
-    double softness; /* of its pixels: coarse against fine detail, log2 (docs/math.md) */
+    double proximity; /* S_prox = -max_m z . t_m, -1..1: far from the natural traces. Of a
+                         model that decides by distance or jointly S_dist, deviations
+                         from the mean photograph towards remade ones */
+    int generated;    /* 1 if margin > 0, else 0 */
+    int crops;        /* crops that were judged and averaged */
+    double softness;  /* of its pixels: coarse against fine detail, log2 (docs/math.md) */
     double p_real; /* conformal p-value: how unusual this margin would be for a photograph
                       as soft as this one, 0..1; NAN: the model has no calibration */
     double p_generated; /* the same for a generated image */
@@ -126,8 +128,8 @@ typedef struct rij_verdict {
 
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
-    const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "calibrate",
-                            "examine", "evaluate"; never NULL */
+    const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "distance",
+                            "calibrate", "examine", "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
@@ -276,6 +278,10 @@ typedef struct rij_train_options {
     int min_images;      /* fewest usable images per class (16) */
     int64_t cache_bytes; /* memory for decoded images (1 GiB); off: decode each time */
     int shuffle_labels;  /* 1: train on shuffled labels, to unmask a leak (0) */
+    int one_class; /* 1: train on photographs alone. Generated images in the data are
+                      neither opened nor told of, and the model is the one that the
+                      photographs alone would give; all fakes are forged. Margin 0 is
+                      where 5 % of the validation photographs lie above (0) */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
@@ -319,7 +325,9 @@ typedef struct rij_train_options {
     double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
     double rho;         /* weight of the traces as anchors (0.2); off */
     /* decision */
-    const char *decide; /* "classifier" (default), "proximity", "fused" */
+    const char *decide; /* "classifier" (default), "proximity", "fused": both; "distance",
+                           from photographs towards remade ones, "joint": classifier and
+                           distance (default with one_class) */
     /* messages */
     rij_progress_fn progress; /* NULL: none */
     void *user;               /* handed to progress */

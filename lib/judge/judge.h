@@ -90,6 +90,7 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json);
 double rj_decision_s(const rj_decision *decision, double cls, double prox);
 double rj_decision_margin(const rj_decision *decision, double cls, double prox);
 /* Fit all of *decision but `by`, which is given, to n judged validation images: a > 0.
+ * prox is S_dist where that decides.
  * RIJ_E_DATA (a class is missing), RIJ_E_DIVERGED (a score is not finite), RIJ_E_MEMORY;
  * *decision is untouched then. */
 rij_status rj_calibrate(int n, const double *cls, const double *prox, const int *label,
@@ -109,6 +110,7 @@ typedef struct rj_jury {
     const rj_ready *ready;   /* the net's encoder */
     const rj_tensor *traces; /* (H,d) unit rows, or NULL: then S_prox is 0 */
     int crop;
+    const float *distance; /* as in a model, or NULL; else S_dist is told as S_prox */
 } rj_jury;
 /* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. The tape
  * must be frozen; it is reset before and after. Batch norm uses running statistics, so
@@ -116,6 +118,9 @@ typedef struct rj_jury {
  * not finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
 rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
                            double *cls, double *prox);
+/* S_dist of n rows `seen` by a net's encoder; host copies live on the tape. distance.c */
+rij_status rj_distances(const float *distance, rj_tape *tape, const rj_tensor *seen,
+                        double *dist);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */
 rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *image,
                           rij_verdict *verdict);
@@ -217,6 +222,7 @@ typedef struct rj_trainer {
     rj_net *best;    /* parameters of the best validation check */
     int traces;      /* H; 0: none */
     float *trace;    /* (H,d) unit rows, or NULL */
+    float *distance; /* as in a model, once rj_train_distance() found it */
     /* validation views, judged as they are: views.c */
     int views;
     float *view;        /* (views,3,crop,crop) */
@@ -250,6 +256,8 @@ rij_status rj_train_traces(rj_trainer *t);
 /* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
 rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);
+/* What S_dist measures, on t->best: fills t->distance. distance.c */
+rij_status rj_train_distance(rj_trainer *t);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first
  * is drawn, each next one is the row farthest from those there (ties to the lowest row),
