@@ -155,9 +155,9 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  *     margin = a S + b,   score = 1 / (1 + exp(-margin))
  *
  * S is what the model decides by (its classifier's logit, the proximity to the natural
- * traces, or both), the mean over native crops that cover the image (docs/math.md);
- * a and b were fitted on validation images. The image is never resized. A side shorter
- * than the model's crop is extended by reflection.
+ * traces, a distance from photographs, or a sum), the mean over native crops that cover
+ * the image (docs/math.md); a and b were fitted on validation images. The image is never
+ * resized. A side shorter than the model's crop is extended by reflection.
  *
  * model    Borrowed; any number of threads may judge with one model at the same time.
  * path     PNG or JPEG, told apart by content, not by name. Sides 8 to 16384 pixels, at
@@ -347,7 +347,7 @@ typedef struct rij_train_options {
  * RIJ_E_DEVICE: there is no such device. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *options);
 
-/* Train a judge from real and generated images.
+/* Train a judge from real and generated images, or from real ones alone.
  *
  * data     One of: a TSV manifest, whose first line names its columns (path and label,
  *          real or fake, must be there; generator, split, group, parent, source may
@@ -359,9 +359,10 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * options  NULL for the defaults.
  * model    The new model, on the CPU, ready to judge. NULL on failure.
  *
- * Without generated images in `data` the fakes are forged children of the batch's own
- * photographs (options->forged then counts as 1). At the end up to 256 images of each
- * class that were kept for validation are judged whole, seven times, for rij_examine().
+ * Without generated images in `data`, or with options->one_class, the fakes are forged
+ * children of the batch's own photographs (options->forged then counts as 1). At the end
+ * up to 256 images of each class that were kept for validation are judged whole, seven
+ * times, for rij_examine().
  *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
