@@ -281,6 +281,28 @@ START_TEST(a_distance_survives_its_file_on_any_device)
 }
 END_TEST
 
+/* What is measured is of the encoder of statistics, which no step has a part in. */
+START_TEST(a_direction_agrees_with_the_reference)
+{
+    const place p = world_new();
+    rij_train_options o = alone();
+    rij_model *ref, *there;
+
+    o.steps2 = 1;
+    o.device = "ref";
+    OK(rij_train(under(&p, "reals.tsv"), &o, &ref));
+    o.device = tested_device();
+    OK(rij_train(under(&p, "reals.tsv"), &o, &there));
+    for (int i = 0; i < 2 * rj_net_seen(ref->net); i++) {
+        const double a = (double)ref->distance[i], b = (double)there->distance[i];
+        HOLDS(fabs(a - b) < 1e-3, "%d: %g, not %g", i, b, a);
+    }
+    rij_model_free(ref);
+    rij_model_free(there);
+    place_free(&p);
+}
+END_TEST
+
 static void refused(const rij_model *m, const char *words)
 {
     rij_model *back = NULL;
@@ -363,5 +385,5 @@ END_TEST
 SUITE(one_class, no_generated_image_is_read, threads_change_no_bit,
       a_world_of_its_own_is_told, the_threshold_is_of_photographs,
       what_cannot_be_one_class_is_refused, a_distance_needs_no_one_class,
-      a_distance_survives_its_file_on_any_device, distances_that_do_not_fit_are_refused,
-      failing_allocations_are_survived)
+      a_distance_survives_its_file_on_any_device, a_direction_agrees_with_the_reference,
+      distances_that_do_not_fit_are_refused, failing_allocations_are_survived)
