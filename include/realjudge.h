@@ -327,7 +327,8 @@ typedef struct rij_train_options {
     /* decision */
     const char *decide; /* "classifier" (default), "proximity", "fused": both; "distance",
                            from photographs towards remade ones, "joint": classifier and
-                           distance (default with one_class) */
+                           distance (default with one_class). Of encoder statistics
+                           distance alone needs no stage: steps1 -1, steps2 1 */
     /* messages */
     rij_progress_fn progress; /* NULL: none */
     void *user;               /* handed to progress */

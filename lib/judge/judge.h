@@ -90,9 +90,8 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json);
 double rj_decision_s(const rj_decision *decision, double cls, double prox);
 double rj_decision_margin(const rj_decision *decision, double cls, double prox);
 /* Fit all of *decision but `by`, which is given, to n judged validation images: a > 0.
- * prox is S_dist where that decides.
- * RIJ_E_DATA (a class is missing), RIJ_E_DIVERGED (a score is not finite), RIJ_E_MEMORY;
- * *decision is untouched then. */
+ * prox is S_dist where that decides. RIJ_E_DATA (a class is missing), RIJ_E_DIVERGED (a
+ * score is not finite), RIJ_E_MEMORY; *decision is untouched then. */
 rij_status rj_calibrate(int n, const double *cls, const double *prox, const int *label,
                         rj_decision *decision);
 
