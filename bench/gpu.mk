@@ -56,7 +56,7 @@ $(B)/bench/bench_cuda: $(GPUBENCH) $(BENCHOBJ) $(A)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
 test-cuda: lib $(B)/test/test ## the device's tests on a GPU: DEVICE=cuda:0
 	@$(MAKE) --no-print-directory cuda
-	@for k in device device_whole; do RIJ_PLUGIN_DIR=$(B) RIJ_TEST_DEVICE=$(DEVICE) \
+	@for k in device device_whole one_class; do RIJ_PLUGIN_DIR=$(B) RIJ_TEST_DEVICE=$(DEVICE) \
 	    $(B)/test/test -k $$k || exit 1; done
 bench-cuda: lib $(B)/bench/bench_cuda ## how fast a GPU is; DEVICE=cuda:0, QUICK=1
 	@case '$(DEVICE)' in cuda-sim:*) $(MAKE) --no-print-directory cuda-sim ;; \

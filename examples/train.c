@@ -15,7 +15,7 @@ typedef struct job {
 } job;
 
 /* Options that set one field of rij_train_options. */
-enum kind { INT, NUMBER, TEXT };
+enum kind { INT, NUMBER, TEXT, FLAG };
 typedef struct field {
     const char *name;
     enum kind kind;
@@ -68,9 +68,10 @@ static const field fields[] = {
     FIELD("noise-max", NUMBER, noise_max, "largest deviation of its noise, levels"),
     FIELD("resize-min", NUMBER, resize_min, "smallest factor it is resized by"),
     FIELD("validation", NUMBER, validation, "share of groups kept for validation"),
-    FIELD("decide", TEXT, decide, "classifier, proximity or fused"),
+    FIELD("decide", TEXT, decide, "classifier, proximity, fused, distance or joint"),
     FIELD("align", INT, align, "-1: do not match the JPEG histories of the classes"),
     FIELD("allow", TEXT, allow, "what an audit may find: format,leaks,mean colour,.."),
+    FIELD("one-class", FLAG, one_class, "train on the photographs alone"),
     FIELD("shuffle-labels", INT, shuffle_labels, "1: train on shuffled labels"),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
@@ -98,6 +99,10 @@ static int set_field(job *j, const field *f, const char *text)
         *(const char **)at = text;
         return 0;
     }
+    if (f->kind == FLAG) {
+        *(int *)at = 1;
+        return 0;
+    }
     if (f->kind == INT)
         *(int *)at = (int)strtol(text, &end, 10);
     else
@@ -121,7 +126,9 @@ static int read_options(int argc, char **argv, job *j)
     int letter;
 
     for (int i = 0; i < FIELDS; i++)
-        known[8 + i] = (struct option){fields[i].name, required_argument, NULL, 1000 + i};
+        known[8 + i] = (struct option){
+            fields[i].name, fields[i].kind == FLAG ? no_argument : required_argument,
+            NULL, 1000 + i};
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
         if (letter == 'm' || letter == 'd')
             j->data = optarg;

@@ -115,10 +115,12 @@ typedef struct rij_verdict {
     double score;      /* probability that the image was generated, 0..1 */
     double margin;     /* the same in logits; 0 is the frozen threshold, > 0 generated */
     double classifier; /* S_cls: logit of the classifier, before calibration */
-    double proximity;  /* S_prox = -max_m z . t_m, -1..1: far from the natural traces */
-    int generated;     /* 1 if margin > 0, else 0 */
-    int crops;         /* crops that were judged and averaged */
-    double softness; /* of its pixels: coarse against fine detail, log2 (docs/math.md) */
+    double proximity; /* S_prox = -max_m z . t_m, -1..1: far from the natural traces. Of a
+                         model that decides by distance or jointly S_dist, deviations
+                         from the mean photograph towards remade ones */
+    int generated;    /* 1 if margin > 0, else 0 */
+    int crops;        /* crops that were judged and averaged */
+    double softness;  /* of its pixels: coarse against fine detail, log2 (docs/math.md) */
     double p_real; /* conformal p-value: how unusual this margin would be for a photograph
                       as soft as this one, 0..1; NAN: the model has no calibration */
     double p_generated; /* the same for a generated image */
@@ -127,7 +129,7 @@ typedef struct rij_verdict {
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
     const char *phase;   /* "read", "audit", "forge", "stage 1", "traces", "stage 2",
-                            "calibrate",   "examine", "evaluate"; never NULL */
+                            "distance", "calibrate", "examine", "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
@@ -153,9 +155,9 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  *     margin = a S + b,   score = 1 / (1 + exp(-margin))
  *
  * S is what the model decides by (its classifier's logit, the proximity to the natural
- * traces, or both), the mean over native crops that cover the image (docs/math.md);
- * a and b were fitted on validation images. The image is never resized. A side shorter
- * than the model's crop is extended by reflection.
+ * traces, a distance from photographs, or a sum), the mean over native crops that cover
+ * the image (docs/math.md); a and b were fitted on validation images. The image is never
+ * resized. A side shorter than the model's crop is extended by reflection.
  *
  * model    Borrowed; any number of threads may judge with one model at the same time.
  * path     PNG or JPEG, told apart by content, not by name. Sides 8 to 16384 pixels, at
@@ -283,6 +285,10 @@ typedef struct rij_train_options {
     const char *allow;   /* what an audit may find, where training would refuse, between
                             commas: "format", "quantisation", "dimensions",
                             "mean colour", "leaks" (pictures in two splits); NULL: none */
+    int one_class; /* 1: train on photographs alone. Generated images in the data are
+                      neither opened nor told of, and the model is the one that the
+                      photographs alone would give; all fakes are forged. Margin 0 is
+                      where 5 % of the validation photographs lie above (0) */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
@@ -326,7 +332,10 @@ typedef struct rij_train_options {
     double alpha, beta; /* soft targets: to the traces, to other fakes (0.5, 0.5); off */
     double rho;         /* weight of the traces as anchors (0.2); off */
     /* decision */
-    const char *decide; /* "classifier" (default), "proximity", "fused" */
+    const char *decide; /* "classifier" (default), "proximity", "fused": both; "distance",
+                           from photographs towards remade ones, "joint": classifier and
+                           distance (default with one_class). Of encoder statistics
+                           distance alone needs no stage: steps1 -1, steps2 1 */
     /* messages */
     rij_progress_fn progress; /* NULL: none */
     void *user;               /* handed to progress */
@@ -346,7 +355,7 @@ typedef struct rij_train_options {
  * RIJ_E_DEVICE: there is no such device. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *options);
 
-/* Train a judge from real and generated images.
+/* Train a judge from real and generated images, or from real ones alone.
  *
  * data     One of: a TSV manifest, whose first line names its columns (path and label,
  *          real or fake, must be there; generator, split, group, parent, source may
@@ -358,9 +367,10 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * options  NULL for the defaults.
  * model    The new model, on the CPU, ready to judge. NULL on failure.
  *
- * Without generated images in `data` the fakes are forged children of the batch's own
- * photographs (options->forged then counts as 1). At the end up to 256 images of each
- * class that were kept for validation are judged whole, seven times, for rij_examine().
+ * Without generated images in `data`, or with options->one_class, the fakes are forged
+ * children of the batch's own photographs (options->forged then counts as 1). At the end
+ * up to 256 images of each class that were kept for validation are judged whole, seven
+ * times, for rij_examine().
  *
  * The data are audited first, all splits of a manifest (docs/math.md): what is found is
  * told by notes, JPEG histories are aligned, groups of equal pictures joined.

@@ -52,6 +52,26 @@ START_TEST(some_defaults_depend_on_the_encoder)
 }
 END_TEST
 
+START_TEST(one_class_decides_jointly_unless_told_otherwise)
+{
+    rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
+
+    o.one_class = 1;
+    o.steps1 = o.traces = -1; // a distance needs no traces
+    OK(rij_train_options_resolve(&o));
+    ck_assert_str_eq(o.decide, "joint");
+    o.decide = "classifier";
+    OK(rij_train_options_resolve(&o));
+    ck_assert_str_eq(o.decide, "classifier");
+    o.decide = "proximity";
+    FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT);
+    o.decide = NULL;
+    o.shuffle_labels = 1;
+    FAILS(rij_train_options_resolve(&o), RIJ_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "one_class"));
+}
+END_TEST
+
 START_TEST(resolving_twice_changes_nothing)
 {
     rij_train_options o = RIJ_TRAIN_OPTIONS_INIT, again;
@@ -136,6 +156,7 @@ START_TEST(numbers_out_of_range_are_refused_by_name)
     REFUSED(validation, -0.1);
     REFUSED(min_images, -1);
     RANGE(shuffle_labels, 1, 1, 1);
+    RANGE(one_class, 1, 1, 1);
     RANGE(crop, 32, 512, 16);
     RANGE(degraded, 0.01, 1.0, 0.01);
     RANGE(jpeg_min, 1, 98, 3);
@@ -263,7 +284,7 @@ START_TEST(options_become_json)
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 43);
+    ck_assert_uint_eq(json_object_size(json), 45);
     json_decref(json);
     other = o;
     other.threads = 3;
@@ -280,8 +301,9 @@ START_TEST(options_become_json)
 END_TEST
 
 SUITE(options, zeros_become_the_documented_defaults, some_defaults_depend_on_the_encoder,
-      resolving_twice_changes_nothing, the_default_decay_follows_the_optimiser,
-      negative_numbers_switch_terms_off, numbers_out_of_range_are_refused_by_name,
-      what_is_not_a_number_is_refused, fields_that_do_not_fit_together_are_refused,
+      one_class_decides_jointly_unless_told_otherwise, resolving_twice_changes_nothing,
+      the_default_decay_follows_the_optimiser, negative_numbers_switch_terms_off,
+      numbers_out_of_range_are_refused_by_name, what_is_not_a_number_is_refused,
+      fields_that_do_not_fit_together_are_refused,
       unknown_names_are_answered_with_the_known_ones, options_of_another_size_are_refused,
       options_become_json)

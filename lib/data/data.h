@@ -170,7 +170,8 @@ typedef struct rj_dataset {
     int n, room;
     char **generator; /* sorted names */
     int generators, generators_room;
-    uint64_t hash; /* of labels, generators, groups and relative paths, in order */
+    uint64_t hash;      /* of labels, generators, groups and relative paths, in order */
+    uint64_t real_hash; /* the same of a data set without the fakes */
 } rj_dataset;
 
 /* A manifest (a file) or a folder tree, as rij_train() documents. split NULL: all rows.
@@ -178,6 +179,8 @@ typedef struct rj_dataset {
  * in two splits of the manifest), RIJ_E_MEMORY. */
 rij_status rj_dataset_open(const char *data, const char *split, rj_dataset *out);
 void rj_dataset_free(rj_dataset *d);
+/* Forget the fakes: it becomes the data set of a manifest that does not list them. */
+void rj_dataset_keep_reals(rj_dataset *d);
 int rj_dataset_count(const rj_dataset *d, int label, bool validation); /* usable ones */
 /* Keep `share` of the groups, by hash of (seed, group), for validation; at least one
  * group of each label that is present with two groups or more, and never all of them. A

@@ -57,6 +57,17 @@ static rij_status generator_index(rj_dataset *d, const char *name, int *index)
     return RIJ_OK;
 }
 
+static uint64_t hash_on(uint64_t hash, const char *relative, const char *generator,
+                        uint64_t group)
+{
+    hash = rj_hash(relative, strlen(relative) + 1, hash);
+    if (generator)
+        hash = rj_hash(generator, strlen(generator) + 1, hash ^ RJ_FAKE_LABEL);
+    else
+        hash = rj_hash("", 0, hash ^ RJ_REAL_LABEL);
+    return rj_hash(&group, sizeof group, hash);
+}
+
 rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
                           const char *generator, uint64_t group)
 {
@@ -74,10 +85,9 @@ rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
     s.path = rj_strdup(path);
     RJ_REQUIRE(s.path, RIJ_E_MEMORY, "no memory for the name %s", path);
     d->sample[d->n++] = s;
-    d->hash = rj_hash(relative, strlen(relative) + 1, d->hash);
-    d->hash = rj_hash(generator ? generator : "", generator ? strlen(generator) + 1 : 0,
-                      d->hash ^ (uint64_t)s.label);
-    d->hash = rj_hash(&group, sizeof group, d->hash);
+    d->hash = hash_on(d->hash, relative, generator, group);
+    if (!generator)
+        d->real_hash = hash_on(d->real_hash, relative, generator, group);
     return RIJ_OK;
 }
 
@@ -130,6 +140,25 @@ void rj_dataset_free(rj_dataset *d)
     rj_free(d->sample);
     rj_free(d->generator);
     *d = (rj_dataset){0};
+}
+
+/* A real has neither parent nor generator, so nothing of one changes. */
+void rj_dataset_keep_reals(rj_dataset *d)
+{
+    int n = 0;
+
+    for (int i = 0; i < d->n; i++)
+        if (d->sample[i].label == RJ_REAL_LABEL) {
+            d->sample[n++] = d->sample[i];
+        } else {
+            rj_free(d->sample[i].path);
+            rj_free(d->sample[i].source);
+        }
+    for (int i = 0; i < d->generators; i++)
+        rj_free(d->generator[i]);
+    d->n = n;
+    d->generators = 0;
+    d->hash = d->real_hash;
 }
 
 int rj_dataset_count(const rj_dataset *d, int label, bool validation)

@@ -282,6 +282,8 @@ rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
     rij_status status;
 
     RJ_TRY(rj_dataset_open(data, split, &report->data));
+    if (a->reals)
+        rj_dataset_keep_reals(&report->data);
     report->image = rj_alloc((size_t)report->data.n, sizeof *report->image);
     r.reason = rj_alloc((size_t)report->data.n, sizeof *r.reason);
     if (!report->image || !r.reason) {

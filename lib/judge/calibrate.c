@@ -11,7 +11,10 @@
  * which keep the optimum finite even where S separates the classes. Each class weighs one
  * half, so margin 0, the threshold, does not move with the class mix of the validation
  * part; mean and deviation weigh the classes alike for the same reason. Two more margins
- * are kept: those above which 1 % and 5 % of the reals lie. */
+ * are kept: those above which 1 % and 5 % of the reals lie.
+ *
+ * Decided jointly, S_dist stands in the place of S_prox and kappa is the deviation of
+ * S_cls, so that both weigh the same. */
 #include "judge/judge.h"
 #include <math.h>
 
@@ -21,8 +24,10 @@ double rj_decision_s(const rj_decision *d, double cls, double prox)
 
     switch (d->by) {
     case RJ_DECIDE_PROXIMITY:
+    case RJ_DECIDE_DISTANCE:
         return standard;
     case RJ_DECIDE_FUSED:
+    case RJ_DECIDE_JOINT:
         return cls + d->kappa * standard;
     default:
         return cls;
@@ -197,6 +202,7 @@ rij_status rj_calibrate(int n, const double *cls, const double *prox, const int 
     sample v = {.n = n, .cls = cls, .prox = prox, .label = label};
     rj_decision d = {.by = decision->by};
     int count[2] = {0, 0};
+    double mean;
     rij_status status = RIJ_OK;
 
     for (int i = 0; i < n; i++) {
@@ -215,6 +221,8 @@ rij_status rj_calibrate(int n, const double *cls, const double *prox, const int 
     v.s = rj_alloc((size_t)n, sizeof *v.s);
     RJ_REQUIRE(v.s, RIJ_E_MEMORY, "calibrate: no memory for %d scores", n);
     moments(&v, prox, &d.prox_mean, &d.prox_deviation);
+    if (d.by == RJ_DECIDE_JOINT)
+        moments(&v, cls, &mean, &d.kappa);
     if (d.by == RJ_DECIDE_FUSED)
         status = fit_fused(&v, &d);
     else

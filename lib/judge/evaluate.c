@@ -318,7 +318,8 @@ static void gather(run *r, int shots, int *s, int *k, batch *b)
 
 static rij_status judge_chunk(run *r)
 {
-    const rj_jury jury = {r->m->net, r->m->ready, r->m->trace, r->m->crop};
+    const rj_jury jury = {r->m->net, r->m->ready, r->m->trace, r->m->crop,
+                          r->m->distance};
     const int each = r->columns.n * r->ways, shots = r->chunk * each;
     int s = 0, k = 0;
     batch b;

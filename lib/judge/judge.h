@@ -106,8 +106,8 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json);
 double rj_decision_s(const rj_decision *decision, double cls, double prox);
 double rj_decision_margin(const rj_decision *decision, double cls, double prox);
 /* Fit all of *decision but `by`, which is given, to n judged validation images: a > 0.
- * RIJ_E_DATA (a class is missing), RIJ_E_DIVERGED (a score is not finite), RIJ_E_MEMORY;
- * *decision is untouched then. */
+ * prox is S_dist where that decides. RIJ_E_DATA (a class is missing), RIJ_E_DIVERGED (a
+ * score is not finite), RIJ_E_MEMORY; *decision is untouched then. */
 rij_status rj_calibrate(int n, const double *cls, const double *prox, const int *label,
                         rj_decision *decision);
 
@@ -125,6 +125,7 @@ typedef struct rj_jury {
     const rj_ready *ready;   /* the net's encoder */
     const rj_tensor *traces; /* (H,d) unit rows, or NULL: then S_prox is 0 */
     int crop;
+    const float *distance; /* as in a model, or NULL; else S_dist is told as S_prox */
 } rj_jury;
 /* S_cls and S_prox of n crops, planar (n,3,crop,crop), RJ_JUDGE_BATCH at a time. The tape
  * must be frozen; it is reset before and after. Batch norm uses running statistics, so
@@ -132,6 +133,9 @@ typedef struct rj_jury {
  * not finite), RIJ_E_MEMORY, RIJ_E_DEVICE. */
 rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *planar,
                            double *cls, double *prox);
+/* S_dist of n rows `seen` by a net's encoder; host copies live on the tape. distance.c */
+rij_status rj_distances(const float *distance, rj_tape *tape, const rj_tensor *seen,
+                        double *dist);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */
 rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *image,
                           rij_verdict *verdict);
@@ -240,6 +244,7 @@ typedef struct rj_auditing {
     rj_pool *pool;
     rj_teller tell;
     bool notes;     /* of unusable files */
+    bool reals;     /* photographs alone; no other file is opened */
     uint64_t split; /* facts are those of this split (hash of its name); 0: of all */
     int crop;       /* sides count up to it, as a crop shows them; 0: whole */
 } rj_auditing;
@@ -272,6 +277,7 @@ typedef struct rj_trainer {
     rj_net *best;    /* parameters of the best validation check */
     int traces;      /* H; 0: none */
     float *trace;    /* (H,d) unit rows, or NULL */
+    float *distance; /* as in a model, once rj_train_distance() found it */
     /* validation views, judged as they are: views.c */
     int views;
     float *view;        /* (views,3,crop,crop) */
@@ -309,6 +315,8 @@ rij_status rj_train_detector(rj_trainer *t);
  * refuse; shortcuts.c. RIJ_E_DATA: refused. */
 rij_status rj_trainer_audit(rj_trainer *t, const char *data);
 rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
+/* What S_dist measures, on t->best: fills t->distance. distance.c */
+rij_status rj_train_distance(rj_trainer *t);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first
  * is drawn, each next one is the row farthest from those there (ties to the lowest row),

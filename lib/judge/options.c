@@ -36,6 +36,7 @@ static const number numbers[] = {
     NUMBER(LONG, cache_bytes, 1 << 30, 1, 0x1p62, true, true),
     NUMBER(INT, shuffle_labels, 0, 0, 1, false),
     NUMBER(INT, align, 1, 1, 1, true),
+    NUMBER(INT, one_class, 0, 0, 1, false),
     /* views */
     NUMBER(INT, crop, 144, 32, 512, false),
     NUMBER(REAL, degraded, 0.5, 0, 1, true),
@@ -97,7 +98,8 @@ static const choice choices[] = {
     CHOICE(front, RIJ_E_ARGUMENT, "octaves", "haar", "raw", "median", "npr"),
     CHOICE(optimiser, RIJ_E_ARGUMENT, "adamw", "sgd"),
     CHOICE(contrast, RIJ_E_ARGUMENT, "soft", "extended", "none"),
-    CHOICE(decide, RIJ_E_ARGUMENT, "classifier", "proximity", "fused"),
+    CHOICE(decide, RIJ_E_ARGUMENT, "classifier", "proximity", "fused", "distance",
+           "joint"),
 };
 
 /* ---- fields of a struct by the table ---------------------------------------------- */
@@ -178,6 +180,9 @@ static rij_status resolve_choice(rij_train_options *o, const choice *c)
 /* What one field alone cannot tell. */
 static rij_status check_together(const rij_train_options *o)
 {
+    const bool by_traces =
+        strcmp(o->decide, "proximity") == 0 || strcmp(o->decide, "fused") == 0;
+
     RJ_REQUIRE(o->crop % 16 == 0, RIJ_E_ARGUMENT,
                "train: crop is %d, not a multiple of 16 in 32..512", o->crop);
     RJ_REQUIRE(strcmp(o->encoder, "statistics") != 0 || strcmp(o->front, "raw") == 0,
@@ -194,8 +199,10 @@ static rij_status check_together(const rij_train_options *o)
                RIJ_E_ARGUMENT,
                "train: batch1 is %d, too many rows for one contrastive loss of 16384",
                o->batch1);
-    RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || strcmp(o->decide, "classifier") == 0,
-               RIJ_E_ARGUMENT, "train: decide is '%s', but %s is off", o->decide,
+    RJ_REQUIRE(!o->one_class || !o->shuffle_labels, RIJ_E_ARGUMENT,
+               "train: one_class leaves no labels to shuffle");
+    RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || !by_traces, RIJ_E_ARGUMENT,
+               "train: decide is '%s', but %s is off", o->decide,
                o->traces > 0 ? "steps1" : "traces");
     return rj_allow_check(o->allow);
 }
@@ -211,6 +218,8 @@ RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
     o = *options;
     if (!o.front && (!o.encoder || strcmp(o.encoder, "statistics") == 0))
         o.front = "raw";
+    if (!o.decide && o.one_class)
+        o.decide = "joint";
     for (int i = 0; i < RJ_COUNT(choices); i++)
         RJ_TRY(resolve_choice(&o, &choices[i]));
     if (o.weight_decay == 0 && strcmp(o.optimiser, "sgd") == 0)

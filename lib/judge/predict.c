@@ -85,16 +85,18 @@ static rij_status judge_batch(const rj_jury *j, rj_tape *tape, int n, const floa
                               double *cls, double *prox)
 {
     rj_real host[RJ_JUDGE_BATCH];
-    rj_tensor *features, *logit;
+    rj_tensor *seen, *features, *logit;
 
-    RJ_TRY(rj_ready_encode(j->ready, tape, n, j->crop, planar, &features));
+    RJ_TRY(rj_ready_look(j->ready, tape, n, j->crop, planar, &seen, &features));
     RJ_TRY(rj_net_logit(j->net, tape, features, &logit));
     RJ_TRY(rj_tensor_read(tape->dev, logit, host));
     for (int i = 0; i < n; i++) {
         cls[i] = (double)host[i];
         prox[i] = 0;
     }
-    if (j->traces)
+    if (j->distance)
+        RJ_TRY(rj_distances(j->distance, tape, seen, prox));
+    else if (j->traces)
         RJ_TRY(judge_traces(j->net, j->traces, tape, features, n, prox));
     for (int i = 0; i < n; i++)
         RJ_REQUIRE(isfinite(cls[i]) && isfinite(prox[i]), RIJ_E_DIVERGED,
@@ -133,7 +135,7 @@ static rij_status planar_crop(const rj_image *image, int x, int y, int crop,
 static rij_status judge_cover(const rij_model *m, rj_context *c, const rj_image *image,
                               float *planar, rij_verdict *v)
 {
-    const rj_jury jury = {m->net, m->ready, m->trace, m->crop};
+    const rj_jury jury = {m->net, m->ready, m->trace, m->crop, m->distance};
     const size_t each = 3 * (size_t)m->crop * (size_t)m->crop;
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
     double cls[RJ_JUDGE_BATCH], prox[RJ_JUDGE_BATCH];

@@ -321,6 +321,7 @@ rij_status rj_trainer_audit(rj_trainer *t, const char *data)
     const char *split = t->o.split;
     rj_auditing a = {.pool = t->pool,
                      .tell = {.progress = t->o.progress, .user = t->o.user},
+                     .reals = t->o.one_class,
                      .split = split ? rj_hash(split, strlen(split), 0) : 0,
                      .crop = t->o.crop};
     rij_audit_report *report = rj_alloc(1, sizeof *report);

@@ -50,6 +50,8 @@ static rij_status enough(const rj_trainer *t)
 static rij_status read_data(rj_trainer *t, const char *data)
 {
     RJ_TRY(rj_dataset_open(data, t->o.split, &t->data));
+    if (t->o.one_class)
+        rj_dataset_keep_reals(&t->data);
     RJ_TRY(rj_trainer_audit(t, data));
     RJ_TRY(rj_cache_new(&t->data, t->o.cache_bytes, &t->cache));
     rj_trainer_phase(t, "read", t->data.n);
@@ -62,17 +64,30 @@ static rij_status read_data(rj_trainer *t, const char *data)
     return rj_trainer_views(t);
 }
 
+/* How well remade photographs are told says little of how well a generator's are, so the
+ * threshold is where 5 % of the photographs that were held out lie above. */
+static void trust_reals(rj_decision *d)
+{
+    const double alarm = d->alarm[RJ_ALARM5];
+
+    d->b -= alarm;
+    for (int i = 0; i < RJ_ALARMS; i++)
+        d->alarm[i] -= alarm;
+}
+
 static rij_status calibrate(rj_trainer *t, rj_decision *decision)
 {
     *decision = (rj_decision){.by = RJ_DECIDE_CLASSIFIER};
     for (int i = 0; i < RJ_DECIDES; i++)
         if (strcmp(t->o.decide, rj_decide_names[i]) == 0)
             decision->by = (enum rj_decide)i;
-    RJ_REQUIRE(decision->by == RJ_DECIDE_CLASSIFIER || t->traces > 0, RIJ_E_ARGUMENT,
-               "train: to decide by %s needs natural traces", t->o.decide);
+    if (decision->by >= RJ_DECIDE_DISTANCE)
+        RJ_TRY(rj_train_distance(t));
     rj_trainer_phase(t, "calibrate", t->views);
     RJ_TRY(rj_trainer_judge(t, t->best, t->trace, t->traces));
     RJ_TRY(rj_calibrate(t->views, t->cls, t->prox, t->view_label, decision));
+    if (t->o.one_class)
+        trust_reals(decision);
     return rj_trainer_tell(t, t->views, t->views, 0, (const double[4]){0}, true);
 }
 
@@ -113,8 +128,12 @@ static rij_status describe(const rj_trainer *t, rij_model *m)
     RJ_TRY(rj_metric_auc(t->views, t->prox, t->view_label, NULL, &auc[1]));
     RJ_TRY(say(m, "figure.validation_views", "%.0f", t->views));
     RJ_TRY(say(m, "figure.validation_auc_classifier", "%.4f", auc[0]));
-    return t->traces > 0 ? say(m, "figure.validation_auc_proximity", "%.4f", auc[1])
-                         : RIJ_OK;
+    return t->traces > 0 || t->distance
+               ? say(m,
+                     t->distance ? "figure.validation_auc_distance"
+                                 : "figure.validation_auc_proximity",
+                     "%.4f", auc[1])
+               : RIJ_OK;
 }
 
 static rij_status gathered(int done, int all, void *user)
@@ -146,6 +165,8 @@ static rij_status make_model(rj_trainer *t, rij_model **model)
     status = rj_params_copy(rj_net_params(m->net), rj_net_params(t->best));
     if (status == RIJ_OK && t->traces > 0)
         status = rj_model_set_traces(m, t->traces, t->o.embedding, t->trace);
+    if (status == RIJ_OK && t->distance)
+        status = rj_model_set_distance(m, t->distance);
     if (status == RIJ_OK)
         status = describe(t, m);
     if (status == RIJ_OK)
@@ -190,6 +211,7 @@ static void free_trainer(rj_trainer *t)
     rj_free(t->found);
     rj_dataset_free(&t->data);
     rj_free(t->trace);
+    rj_free(t->distance);
     rj_free(t->view);
     rj_free(t->view_label);
     rj_free(t->cls);

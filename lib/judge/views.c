@@ -144,8 +144,8 @@ rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int 
     if (status == RIJ_OK)
         status = rj_net_prepare(net, t->dev, t->o.crop, RJ_JUDGE_BATCH, &ready);
     if (status == RIJ_OK)
-        status = rj_judge_planar(&(rj_jury){net, ready, rows, t->o.crop}, &t->judging,
-                                 t->views, t->view, t->cls, t->prox);
+        status = rj_judge_planar(&(rj_jury){net, ready, rows, t->o.crop, t->distance},
+                                 &t->judging, t->views, t->view, t->cls, t->prox);
     t->dev->precision = precision;
     rj_ready_free(ready);
     rj_arena_free(&arena);

@@ -41,6 +41,7 @@ RIJ_API void rij_model_free(rij_model *m)
     rj_arena_free(&m->trace_arena);
     rj_st_free(&m->about);
     rj_calibration_free(&m->calibration);
+    rj_free(m->distance);
     rj_device_close(m->dev);
     rj_pool_free(m->pool);
     rj_free(m);
@@ -119,6 +120,18 @@ rij_status rj_model_set_traces(rij_model *m, int traces, int d, const float *row
     return RIJ_OK;
 }
 
+rij_status rj_model_set_distance(rij_model *m, const float *distance)
+{
+    const size_t n = 2 * (size_t)rj_net_seen(m->net);
+    float *copy = rj_alloc(n, sizeof *copy);
+
+    RJ_REQUIRE(copy, RIJ_E_MEMORY, "distance: no memory");
+    memcpy(copy, distance, n * sizeof *copy);
+    rj_free(m->distance);
+    m->distance = copy;
+    return RIJ_OK;
+}
+
 rij_status rj_model_prepare(rij_model *m, enum rj_precision precision, int batch)
 {
     rj_ready *ready = NULL;
@@ -137,7 +150,8 @@ rij_status rj_model_prepare(rij_model *m, enum rj_precision precision, int batch
 /* ---- in words -----------------------------------------------------------------------
  */
 
-const char *const rj_decide_names[RJ_DECIDES] = {"classifier", "proximity", "fused"};
+const char *const rj_decide_names[RJ_DECIDES] = {"classifier", "proximity", "fused",
+                                                 "distance", "joint"};
 
 /* Text that knows how long it would be. */
 typedef struct page {
@@ -173,10 +187,12 @@ static void say_count(page *p, size_t n)
 static void say_decision(page *p, const rj_decision *d)
 {
     say(p, "decision    %s", rj_decide_names[d->by]);
-    if (d->by == RJ_DECIDE_FUSED)
+    if (d->by == RJ_DECIDE_FUSED || d->by == RJ_DECIDE_JOINT)
         say(p, " S = S_cls + %.4g standard", d->kappa);
     if (d->by != RJ_DECIDE_CLASSIFIER)
-        say(p, ", standard = (S_prox - %.4g) / %.4g", d->prox_mean, d->prox_deviation);
+        say(p, ", standard = (S_%s - %.4g) / %.4g",
+            d->by >= RJ_DECIDE_DISTANCE ? "dist" : "prox", d->prox_mean,
+            d->prox_deviation);
     say(p, "\nmargin      %.4g S + %.4g; generated if above 0", d->a, d->b);
     if (d->a > 0)
         say(p, ", that is S > %.4g", (0 - d->b) / d->a);

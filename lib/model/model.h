@@ -47,11 +47,19 @@ void rj_st_free(rj_st_file *f);
 /* ---- model.c, model_file.c
  * ------------------------------------------------------------------- */
 
-enum rj_decide { RJ_DECIDE_CLASSIFIER, RJ_DECIDE_PROXIMITY, RJ_DECIDE_FUSED, RJ_DECIDES };
+enum rj_decide {
+    RJ_DECIDE_CLASSIFIER,
+    RJ_DECIDE_PROXIMITY,
+    RJ_DECIDE_FUSED,
+    RJ_DECIDE_DISTANCE, /* these two have S_dist in the place of S_prox */
+    RJ_DECIDE_JOINT,
+    RJ_DECIDES
+};
 extern const char *const rj_decide_names[RJ_DECIDES]; /* as in the options */
 
 /* How S becomes a verdict (method 3.5). standard = (S_prox - prox_mean) / prox_deviation;
- * S = S_cls | standard | S_cls + kappa standard; margin = a S + b. */
+ * S = S_cls | standard | S_cls + kappa standard; margin = a S + b. By distance as by
+ * proximity, joint as fused, with S_dist in the place of S_prox. */
 enum { RJ_ALARM1, RJ_ALARM5, RJ_ALARMS };
 typedef struct rj_decision {
     enum rj_decide by;
@@ -99,6 +107,8 @@ struct rij_model {
     int traces, embedding;
     rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
     rj_arena trace_arena;
+    float *distance; /* (2, rj_net_seen()) photographs' mean, then the direction in which
+                        S_dist grows; NULL: the decision wants none */
     rj_decision decision;
     rj_calibration calibration; /* no rows: none */
     rj_st_file about;           /* metadata as written: options, data hash, figures */
@@ -115,6 +125,8 @@ rij_status rj_model_new(const rj_net_config *config, const char *device, int thr
                         int crop, rij_model **model);
 /* Unit rows (traces, d), d the embedding; 0 takes them away. */
 rij_status rj_model_set_traces(rij_model *m, int traces, int d, const float *rows);
+/* 2 n finite numbers, n = rj_net_seen(); they are copied. */
+rij_status rj_model_set_distance(rij_model *m, const float *distance);
 /* Make the encoder ready to judge batches of about `batch` crops in this precision: once
  * the parameters are all there. What was ready before goes only when the new is. */
 rij_status rj_model_prepare(rij_model *m, enum rj_precision precision, int batch);

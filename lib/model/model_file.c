@@ -151,6 +151,9 @@ static rij_status tensors_to_file(const rij_model *m, rj_st_file *f)
 
     for (int i = 0; i < s->n; i++)
         RJ_TRY(tensor_to_file(m, s->p[i].name, &s->p[i].t, f));
+    if (m->distance)
+        RJ_TRY(rj_st_add(f, "distance", rj_shape_plain(2, 2, rj_net_seen(m->net), 1, 1),
+                         m->distance));
     if (m->traces)
         RJ_TRY(tensor_to_file(m, "traces", m->trace, f));
     for (int i = 0; i < RJ_COUNT(image); i++)
@@ -208,17 +211,22 @@ static rij_status decision_from_file(const rj_st_file *f, rij_model *m)
     const char *by = rj_st_get(f, "decision.by");
     rj_decision *d = &m->decision;
     int chosen = -1;
+    double most;
 
     for (int i = 0; by && i < RJ_DECIDES; i++)
         if (strcmp(by, rj_decide_names[i]) == 0)
             chosen = i;
     RJ_REQUIRE(chosen >= 0, RIJ_E_MODEL, "model file: decision.by is '%.40s'",
                by ? by : "");
-    RJ_REQUIRE(chosen == RJ_DECIDE_CLASSIFIER || m->traces, RIJ_E_MODEL,
-               "model file: it decides by %s, but has no traces", by);
+    RJ_REQUIRE((chosen != RJ_DECIDE_PROXIMITY && chosen != RJ_DECIDE_FUSED) || m->traces,
+               RIJ_E_MODEL, "model file: it decides by %s, but has no traces", by);
+    RJ_REQUIRE((chosen >= RJ_DECIDE_DISTANCE) == (m->distance != NULL), RIJ_E_MODEL,
+               "model file: it decides by %s, but has %s tensor 'distance'", by,
+               m->distance ? "a" : "no");
     d->by = (enum rj_decide)chosen;
+    most = m->distance ? 1e9 : 2;
     RJ_TRY(get_number(f, "decision.kappa", -1e9, 1e9, &d->kappa));
-    RJ_TRY(get_number(f, "decision.prox_mean", -2, 2, &d->prox_mean));
+    RJ_TRY(get_number(f, "decision.prox_mean", -most, most, &d->prox_mean));
     RJ_TRY(get_number(f, "decision.prox_deviation", 1e-9, 1e9, &d->prox_deviation));
     RJ_TRY(get_number(f, "decision.a", -1e9, 1e9, &d->a));
     RJ_TRY(get_number(f, "decision.b", -1e9, 1e9, &d->b));
@@ -277,7 +285,22 @@ static rij_status image_from_file(const rj_st_file *f, rij_model *m)
     return RIJ_OK;
 }
 
-/* Every tensor of the file has a place: parameters, traces, calibration, self-test. */
+static rij_status distance_from_file(const rj_st_file *f, rij_model *m, int *tensors)
+{
+    const rj_st_tensor *t = rj_st_tensor_find(f, "distance");
+    const rj_shape shape = rj_shape_plain(2, 2, rj_net_seen(m->net), 1, 1);
+
+    if (!t)
+        return RIJ_OK;
+    *tensors += 1;
+    RJ_REQUIRE(rj_shape_same(&t->shape, &shape), RIJ_E_MODEL,
+               "model file: tensor 'distance' is not two rows of %d numbers",
+               rj_net_seen(m->net));
+    return rj_model_set_distance(m, t->x);
+}
+
+/* Every tensor of the file has a place: parameters, traces, distance, calibration,
+ * self-test. */
 static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
 {
     const rj_st_tensor *t = rj_st_tensor_find(f, "traces");
@@ -289,6 +312,7 @@ static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
         RJ_TRY(param_from_file(f, m, &s->p[i]));
     RJ_TRY(image_from_file(f, m));
     RJ_TRY(rj_calibration_from_file(f, &m->calibration, &known));
+    RJ_TRY(distance_from_file(f, m, &known));
     RJ_REQUIRE(f->tensors == known, RIJ_E_MODEL,
                "model file: %d tensors, where %d are known", f->tensors, known);
     if (!t)

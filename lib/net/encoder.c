@@ -169,12 +169,11 @@ static rij_status statistics_new(rj_params *s, uint64_t seed, rj_encoder *out)
     return RIJ_OK;
 }
 
-static rij_status statistics_run(rj_params *s, rj_tape *t, const rj_encoder *e,
-                                 rj_tensor *images, rj_tensor **h)
+rij_status rj_encoder_weigh(rj_params *s, rj_tape *t, const rj_encoder *e,
+                            rj_tensor *statistics, rj_tensor **h)
 {
-    rj_tensor *in[RJ_MAX_IN] = {images};
+    rj_tensor *in[RJ_MAX_IN] = {statistics};
 
-    RJ_TRY(rj_apply(t, &rj_op_statistics, NULL, in, &in[0]));
     for (int i = 0; i < 2; i++) {
         RJ_TRY(rj_linear_run(s, t, &e->weigh[i], in[0], &in[0]));
         RJ_TRY(rj_relu_run(t, in[0], &in[0]));
@@ -243,8 +242,10 @@ rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
     RJ_REQUIRE(images->shape.rank == 4 && images->shape.dim[1] == 3, RIJ_E_SHAPE,
                "encoder: images %s do not have three channels",
                rj_shape_text(&images->shape, text));
-    if (e->weighs)
-        return statistics_run(s, t, e, images, h);
+    if (e->weighs) {
+        RJ_TRY(rj_apply(t, &rj_op_statistics, NULL, in, &in[0]));
+        return rj_encoder_weigh(s, t, e, in[0], h);
+    }
     if (e->front != RJ_FRONT_RAW)
         RJ_TRY(rj_apply(t, &rj_op_residual, &residual, in, &in[0]));
     RJ_TRY(rj_conv_run(s, t, &e->stem, in[0], &in[0]));

@@ -7,6 +7,7 @@
  * g_hom gives z_hom in stage 1 and z in stage 2; g_het gives z_het. The last layer of
  * g_hom has no bias: a bias alone could make z_hom constant, which is what stage 1 must
  * not reward (method 2). Names follow PyTorch's Sequential: g_hom.0, g_hom.2. */
+#include "device/statistics.h"
 #include "net/net.h"
 
 typedef struct head {
@@ -79,6 +80,11 @@ const rj_net_config *rj_net_config_of(const rj_net *net)
 int rj_net_features(const rj_net *net)
 {
     return net->encoder.features;
+}
+
+int rj_net_seen(const rj_net *net)
+{
+    return net->encoder.weighs ? RJ_STATISTICS : net->encoder.features;
 }
 
 rij_status rj_net_encode(rj_net *net, rj_tape *tape, rj_tensor *images, bool train,

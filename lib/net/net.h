@@ -121,6 +121,10 @@ rij_status rj_encoder_new(rj_params *s, uint64_t seed, const rj_net_config *conf
 rij_status rj_encoder_run(rj_params *s, rj_tape *t, const rj_encoder *e,
                           rj_tensor *images, bool train, rj_tensor **h);
 
+/* h from the statistics (N,48) that an encoder which weighs them takes of images. */
+rij_status rj_encoder_weigh(rj_params *s, rj_tape *t, const rj_encoder *e,
+                            rj_tensor *statistics, rj_tensor **h);
+
 /* Encoder E with its front-end, heads g_hom and g_het (stage 1) or g (stage 2, in g_hom's
  * place), classifier w, c. */
 typedef struct rj_net rj_net;
@@ -132,6 +136,7 @@ void rj_net_free(rj_net *net);
 rj_params *rj_net_params(rj_net *net);
 const rj_net_config *rj_net_config_of(const rj_net *net);
 int rj_net_features(const rj_net *net); /* m, width of h */
+int rj_net_seen(const rj_net *net); /* width of what distances are measured on, below */
 /* images (N,3,S,S), plain or a picture -> h (N,m); train: batch norm by the batch. */
 rij_status rj_net_encode(rj_net *net, rj_tape *tape, rj_tensor *images, bool train,
                          rj_tensor **h);
@@ -147,6 +152,10 @@ void rj_ready_free(rj_ready *ready);
  * RIJ_E_ARGUMENT: another device, instruction set or precision. */
 rij_status rj_ready_encode(const rj_ready *ready, rj_tape *tape, int n, int side,
                            const float *planar, rj_tensor **h);
+/* The same, and what distances are measured on: the statistics that the encoder weighs,
+ * else h. */
+rij_status rj_ready_look(const rj_ready *ready, rj_tape *tape, int n, int side,
+                         const float *planar, rj_tensor **seen, rj_tensor **h);
 /* The net's encoder made ready: rj_ready_new() of its parameters. */
 rij_status rj_net_prepare(rj_net *net, rj_device *dev, int side, int batch,
                           rj_ready **ready);

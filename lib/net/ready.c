@@ -428,17 +428,26 @@ static rij_status pass_images(const rj_ready *r, rj_device *dev, int n,
 }
 
 static rij_status weigh(const rj_ready *r, rj_tape *tape, int n, int side,
-                        const float *planar, rj_tensor **h)
+                        const float *planar, rj_tensor **seen, rj_tensor **h)
 {
     const rj_shape shape = rj_shape_plain(4, n, 3, side, side);
-    rj_tensor *images;
+    rj_tensor *in[RJ_MAX_IN] = {0};
 
-    RJ_TRY(rj_tensor_lend(tape, &shape, planar, &images));
-    return rj_encoder_run(r->own, tape, &r->encoder, images, false, h);
+    RJ_TRY(rj_tensor_lend(tape, &shape, planar, &in[0]));
+    RJ_TRY(rj_apply(tape, &rj_op_statistics, NULL, in, seen));
+    return rj_encoder_weigh(r->own, tape, &r->encoder, *seen, h);
 }
 
 rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
                            const float *planar, rj_tensor **h)
+{
+    rj_tensor *seen;
+
+    return rj_ready_look(r, tape, n, side, planar, &seen, h);
+}
+
+rij_status rj_ready_look(const rj_ready *r, rj_tape *tape, int n, int side,
+                         const float *planar, rj_tensor **seen, rj_tensor **h)
 {
     const rj_shape rows = rj_shape_plain(2, n, r->features, 0, 0);
     rj_device *dev = tape->dev;
@@ -452,7 +461,7 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
                    dev->isa == r->isa,
                RIJ_E_ARGUMENT, "predict: prepared for another device or precision");
     if (r->encoder.weighs)
-        return weigh(r, tape, n, side, planar, h);
+        return weigh(r, tape, n, side, planar, seen, h);
     RJ_TRY(rj_tensor_new_raw(dev, &tape->arena, &rows, false, &out));
     group = group_of(r, dev, n);
     RJ_TRY(take_rooms(r, tape, group, &m));
@@ -465,6 +474,6 @@ rij_status rj_ready_encode(const rj_ready *r, rj_tape *tape, int n, int side,
         RJ_TRY(encode_group(r, dev, some, images, m.trunk,
                             out->x + (size_t)i * (size_t)r->features));
     }
-    *h = out;
+    *h = *seen = out;
     return RIJ_OK;
 }

@@ -30,6 +30,7 @@ before=''
 "$build/cuda-sim/check/itself" "$build/cuda-sim/check/plants.so" >"$logs/itself_check.log" 2>&1
 begin checked "$build/cuda-sim/check" random 1 random device
 begin whole "$build" random 1 late device_whole
+begin alone "$build" random 1 late one_class
 for order in ascending descending random; do
     begin "$order-1" "$build" $order 1 eager device
     begin "$order-2" "$build" $order 2 late device
