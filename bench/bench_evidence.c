@@ -3,7 +3,7 @@
  *     bench_evidence --model FILE --forged DIR [--families LIST] [--cases N] [--seed N]
  *                    [--calibrate DATA] [--untouched DIR,..] [--levels LIST] [--threads
  * N]
- *                    [--show DIR]
+ *                    [--show DIR] [--sides LIST]
  *
  * DIR holds real/N.png and fake/FAMILY/N.png, as rij_forge() writes them. A case is a
  * parent in which a square of 128 to 192 pixels, somewhere, is its child's, over a seam
@@ -12,6 +12,9 @@
  * the untouched pictures, the parents and all files below the folders, are in the null
  * state; then where the peaks of the cases' own parents lie: in the same squares, by
  * chance.
+ * --sides
+ * tells the same of their middles of such a side, and the median and ninth decile of
+ * peaks.
  * --calibrate calibrates the model on DATA before. --show writes a picture a family. */
 #include "bench.h"
 #include "data/data.h"
@@ -21,12 +24,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEAM = 8, LEAST = 128, MOST = 192, LEVELS = 4, NAMES = 32 };
+enum { SEAM = 8, LEAST = 128, MOST = 192, LEVELS = 4, NAMES = 32, MANY = 4096 };
 
 typedef struct job {
     const char *model, *forged, *calibrate, *show;
     char *family[NAMES], *untouched[NAMES];
-    int families, folders, levels, cases, threads;
+    int families, folders, levels, cases, threads, sides;
+    char *side[NAMES];
     double level[LEVELS];
     uint64_t seed;
     rij_model *m;
@@ -39,6 +43,7 @@ typedef struct square {
 
 typedef struct tally {
     int n, inside, found[LEVELS], there[LEVELS];
+    double peak[MANY];
 } tally;
 
 /* ---- one picture ------------------------------------------------------------------- */
@@ -46,7 +51,7 @@ typedef struct tally {
 static void count_levels(const job *j, const rij_evidence_summary *s, int inside,
                          tally *t)
 {
-    t->n++;
+    t->peak[t->n++ % MANY] = s->peak;
     t->inside += inside;
     for (int i = 0; i < j->levels; i++) {
         const int found = s->p <= j->level[i];
@@ -178,21 +183,49 @@ static void spliced(const job *j)
 
 /* ---- untouched --------------------------------------------------------------------- */
 
-static void untouched(const job *j, const char *folder)
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The middle of an image where a side is given. */
+static void cut(rj_image *image, int side)
+{
+    const int w = RJ_MIN(image->w, side), h = RJ_MIN(image->h, side);
+    rj_image middle = {0};
+
+    if (side == 0)
+        return;
+    bench_check(
+        rj_image_crop(image, (image->w - w) / 2, (image->h - h) / 2, w, h, &middle),
+        "cutting");
+    rj_image_free(image);
+    *image = middle;
+}
+
+static void untouched(const job *j, const char *folder, int side)
 {
     rj_list list = {0};
     tally t = {0};
 
     bench_check(rj_folder_list(folder, &list), "untouched");
-    for (int i = 0; i < list.n; i++) {
+    for (int i = 0; i < RJ_MIN(list.n, MANY); i++) {
         rj_image image = {0};
 
-        if (rj_image_read(list.path[i], &rj_default_limits, &image) == RIJ_OK)
-            explain(j, &image, NULL, &t, NULL);
+        if (rj_image_read(list.path[i], &rj_default_limits, &image) != RIJ_OK)
+            continue;
+        cut(&image, side);
+        explain(j, &image, NULL, &t, NULL);
         rj_image_free(&image);
     }
     rj_list_free(&list);
-    printf("untouched %s: %d;", folder, t.n);
+    qsort(t.peak, (size_t)t.n, sizeof *t.peak, ascending);
+    printf("untouched %s", folder);
+    if (side)
+        printf(", middle of %d", side);
+    printf(": %d; peak %.3f, ninth decile %.3f;", t.n, t.peak[t.n / 2],
+           t.peak[t.n * 9 / 10]);
     for (int i = 0; i < j->levels; i++)
         printf(" null at %g: %d (%.3f)", j->level[i], t.n - t.found[i],
                t.n ? 1 - (double)t.found[i] / t.n : 0);
@@ -231,14 +264,14 @@ static void count_parents(job *j)
     bench_check(rj_folder_list(path, &list), "parents");
     j->parents = list.n;
     rj_list_free(&list);
-    untouched(j, path);
+    untouched(j, path, 0);
 }
 
 static int usage(void)
 {
     fputs("bench_evidence --model FILE --forged DIR [--families LIST] [--cases N]\n"
           "    [--seed N] [--calibrate DATA] [--untouched DIR,..] [--levels LIST]\n"
-          "    [--threads N] [--show DIR]\n",
+          "    [--threads N] [--show DIR] [--sides LIST]\n",
           stderr);
     return BENCH_USAGE;
 }
@@ -255,6 +288,7 @@ static int read_options(int argc, char **argv, job *j)
                                           {"levels", required_argument, NULL, 'l'},
                                           {"threads", required_argument, NULL, 't'},
                                           {"show", required_argument, NULL, 'w'},
+                                          {"sides", required_argument, NULL, 'b'},
                                           {0}};
     char *level[NAMES];
     int letter;
@@ -293,6 +327,9 @@ static int read_options(int argc, char **argv, job *j)
         case 'w':
             j->show = optarg;
             break;
+        case 'b':
+            j->sides = pieces(optarg, j->side);
+            break;
         default:
             return usage();
         }
@@ -308,8 +345,11 @@ int main(int argc, char **argv)
     open_model(&j);
     if (j.forged)
         count_parents(&j);
-    for (int i = 0; i < j.folders; i++)
-        untouched(&j, j.untouched[i]);
+    for (int i = 0; i < j.folders; i++) {
+        untouched(&j, j.untouched[i], 0);
+        for (int k = 0; k < j.sides; k++)
+            untouched(&j, j.untouched[i], atoi(j.side[k]));
+    }
     if (j.families)
         spliced(&j);
     rij_model_free(j.m);

@@ -96,6 +96,26 @@ static int explain(const rij_model *model, const char *path, double level,
     return failed;
 }
 
+static int one(const rij_model *model, const char *path, double level, const char *png)
+{
+    if (png)
+        return explain(model, path, level, png);
+    return level != 0 ? examine(model, path, level) : judge(model, path);
+}
+
+static int judge_all(const rij_model *model, int n, char **path, double level,
+                     const char *png)
+{
+    int failed = 0;
+
+    for (int i = 0; i < n; i++)
+        if (one(model, path[i], level, png) != 0) {
+            fprintf(stderr, "%s\n", rij_last_error());
+            failed = 1;
+        }
+    return failed;
+}
+
 static int describe(const rij_model *model)
 {
     const size_t size = rij_model_describe(model, NULL, 0) + 1;
@@ -166,14 +186,7 @@ int main(int argc, char **argv)
     }
     if (about)
         failed = describe(model);
-    for (int i = optind; i < argc; i++) {
-        if ((png          ? explain(model, argv[i], level, png)
-             : level != 0 ? examine(model, argv[i], level)
-                          : judge(model, argv[i])) != 0) {
-            fprintf(stderr, "%s\n", rij_last_error());
-            failed = 1;
-        }
-    }
+    failed |= judge_all(model, argc - optind, argv + optind, level, png);
     rij_model_free(model);
     return failed;
 }

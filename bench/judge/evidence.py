@@ -20,6 +20,7 @@ import sys
 TRAINED = "deconv,bilinear"
 JUDGED = TRAINED + (",nearest,shuffle,nearest-vq,gan,latent,sr,sr4,fixed-nearest,fixed-bilinear,"
                     "fixed-bicubic,fixed-zero,fixed-median")
+SIDES = "160,256,384,512,768,1024,1536"
 LARGE = 192  # pixels of the shorter side
 
 
@@ -80,7 +81,8 @@ def main():
     forged = forge(a, a.others, "test", "--families", JUDGED, "--crop", "512", "--crops", "10",
                    "--seed", "2")
     run([bench, "--model", model, "--calibrate", data, "--forged", forged, "--families", JUDGED,
-         "--untouched", a.others, "--show", os.path.join(a.out, "show")])
+         "--untouched", f"{a.others},{os.path.dirname(a.others)}", "--sides", SIDES, "--show",
+         os.path.join(a.out, "show")])
     if a.data:
         world = train(a, os.path.join(a.data, "manifest.tsv"),
                       os.path.join(a.out, "world.safetensors"), "--split", "train")
