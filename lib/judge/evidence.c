@@ -8,9 +8,9 @@
  * A window without variation (luma deviates by less than half a grey level) or clipped
  * for the most part says nothing: it counts in no median, and z_i = 0. A cell's value is
  * the mean of z over the 5 x 5 windows around it, those over the edge being the nearest
- * inside, over ln n, n the windows that count: the largest of n numbers whose tails fall
- * exponentially grows so, and photographs' peaks do (docs/results.md). Fewer than 25 such
- * windows: no map.
+ * inside, over n^(1/5), n the windows that count: so do peaks of photographs grow with
+ * their size (docs/results.md), and those of unequal size may be compared. Fewer than 25
+ * such windows: no map.
  *
  * Windows are 32 pixels, 16 apart, or farther where there would be more than 16384. An
  * encoder that takes one size alone judges windows of the model's crop, a quarter of it
@@ -175,7 +175,7 @@ static void make_map(rj_evidence *e, float *margin, float *work)
     e->peak = -1;
     if (counted == 0)
         return;
-    smooth(e, margin, 1 / (each * log(counted)), work);
+    smooth(e, margin, 1 / (each * pow(counted, 0.2)), work);
     for (int i = 0; i < n; i++)
         if (i == 0 || e->value[i] > e->value[e->at])
             e->at = i;
