@@ -3,7 +3,7 @@
  *     bench_evidence --model FILE --forged DIR [--families LIST] [--cases N] [--seed N]
  *                    [--calibrate DATA] [--untouched DIR,..] [--levels LIST] [--threads
  * N]
- *                    [--show DIR] [--sides LIST]
+ *                    [--show DIR] [--sides LIST] [--jpeg Q]
  *
  * DIR holds real/N.png and fake/FAMILY/N.png, as rij_forge() writes them. A case is a
  * parent in which a square of 128 to 192 pixels, somewhere, is its child's, over a seam
@@ -15,6 +15,7 @@
  * --sides
  * tells the same of their middles of such a side, and the median and ninth decile of
  * peaks.
+ * --jpeg sends all that is explained through JPEG of quality Q.
  * --calibrate calibrates the model on DATA before. --show writes a picture a family. */
 #include "bench.h"
 #include "data/data.h"
@@ -29,7 +30,7 @@ enum { SEAM = 8, LEAST = 128, MOST = 192, LEVELS = 4, NAMES = 32, MANY = 4096 };
 typedef struct job {
     const char *model, *forged, *calibrate, *show;
     char *family[NAMES], *untouched[NAMES];
-    int families, folders, levels, cases, threads, sides;
+    int families, folders, levels, cases, threads, sides, jpeg;
     char *side[NAMES];
     double level[LEVELS];
     uint64_t seed;
@@ -64,11 +65,16 @@ static void count_levels(const job *j, const rij_evidence_summary *s, int inside
 static void explain(const job *j, const rj_image *image, const square *q, tally *t,
                     const char *png)
 {
-    const rij_image pixels = {image->w, image->h, 3 * (size_t)image->w, image->rgb};
+    rij_image pixels = {image->w, image->h, 3 * (size_t)image->w, image->rgb};
+    rj_image sent = {0};
     rij_explain_options o = RIJ_EXPLAIN_OPTIONS_INIT;
     rij_evidence *e = NULL;
     rij_evidence_summary s;
 
+    if (j->jpeg) {
+        bench_check(rj_degrade_jpeg(image, j->jpeg, &sent), "encoding");
+        pixels.rgb = sent.rgb;
+    }
     o.level = j->level[0];
     bench_check(rij_explain(j->m, &pixels, &o, &e), "explaining");
     bench_check(rij_evidence_sum_up(e, &s), "explaining");
@@ -79,6 +85,7 @@ static void explain(const job *j, const rj_image *image, const square *q, tally 
     if (png)
         bench_check(rij_evidence_write_png(e, png), "showing");
     rij_evidence_free(e);
+    rj_image_free(&sent);
 }
 
 /* ---- forged in part ---------------------------------------------------------------- */
@@ -271,7 +278,7 @@ static int usage(void)
 {
     fputs("bench_evidence --model FILE --forged DIR [--families LIST] [--cases N]\n"
           "    [--seed N] [--calibrate DATA] [--untouched DIR,..] [--levels LIST]\n"
-          "    [--threads N] [--show DIR] [--sides LIST]\n",
+          "    [--threads N] [--show DIR] [--sides LIST] [--jpeg Q]\n",
           stderr);
     return BENCH_USAGE;
 }
@@ -289,6 +296,7 @@ static int read_options(int argc, char **argv, job *j)
                                           {"threads", required_argument, NULL, 't'},
                                           {"show", required_argument, NULL, 'w'},
                                           {"sides", required_argument, NULL, 'b'},
+                                          {"jpeg", required_argument, NULL, 'j'},
                                           {0}};
     char *level[NAMES];
     int letter;
@@ -326,6 +334,9 @@ static int read_options(int argc, char **argv, job *j)
             break;
         case 'w':
             j->show = optarg;
+            break;
+        case 'j':
+            j->jpeg = atoi(optarg);
             break;
         case 'b':
             j->sides = pieces(optarg, j->side);

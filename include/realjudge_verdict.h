@@ -84,8 +84,9 @@ typedef struct rij_calibrate_options {
 
 /* Calibrate a model anew, on images that did not train it: up to 256 of each class,
  * spread over the data, as they are and re-shipped. Replaces the pictures that p-values
- * count; score, margin and threshold stay. Images of one `group` count as one. Without
- * generated images, photographs remade from fewer pixels take their place.
+ * count, and the peaks that rij_explain() compares with; score, margin and threshold
+ * stay. Images of one `group` count as one. Without generated images, photographs remade
+ * from fewer pixels take their place.
  *
  * model    Changed on RIJ_OK only. No other thread may be using it.
  * data     As for rij_train(). Unusable images are noted and left out.

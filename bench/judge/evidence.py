@@ -80,9 +80,12 @@ def main():
     model = train(a, data, os.path.join(a.out, "model.safetensors"))
     forged = forge(a, a.others, "test", "--families", JUDGED, "--crop", "512", "--crops", "10",
                    "--seed", "2")
-    run([bench, "--model", model, "--calibrate", data, "--forged", forged, "--families", JUDGED,
-         "--untouched", f"{a.others},{os.path.dirname(a.others)}", "--sides", SIDES, "--show",
-         os.path.join(a.out, "show")])
+    cases = [bench, "--model", model, "--calibrate", data, "--forged", forged, "--families", JUDGED]
+    run([*cases, "--untouched", f"{a.others},{os.path.dirname(a.others)}", "--sides", SIDES,
+         "--show", os.path.join(a.out, "show")])
+    for quality in ("95", "85", "75"):
+        print(f"\nJPEG {quality}", flush=True)
+        run([*cases, "--jpeg", quality])
     if a.data:
         world = train(a, os.path.join(a.data, "manifest.tsv"),
                       os.path.join(a.out, "world.safetensors"), "--split", "train")
