@@ -58,7 +58,7 @@ SO  := $(B)/librealjudge.so.$(VERSION)
 EXAMPLES := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 FORMATTED = $(shell find lib include cuda examples test bench -name '*.[ch]' -o -name '*.cu' -o -name '*.cc')
 TESTOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard test/*.c)))
-BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input forge)
+BENCHES := $(addprefix $(B)/bench/bench_,train predict kernel decode input forge evidence)
 BENCHOBJ := $(addprefix $(B)/bench/,bench.o bench_net.o bench_peak.o bench_files.o)
 KERNELOBJ := $(B)/bench/bench_stream.o
 

@@ -84,8 +84,9 @@ typedef struct rij_calibrate_options {
 
 /* Calibrate a model anew, on images that did not train it: up to 256 of each class,
  * spread over the data, as they are and re-shipped. Replaces the pictures that p-values
- * count; score, margin and threshold stay. Images of one `group` count as one. Without
- * generated images, photographs remade from fewer pixels take their place.
+ * count, and the peaks that rij_explain() compares with; score, margin and threshold
+ * stay. Images of one `group` count as one. Without generated images, photographs remade
+ * from fewer pixels take their place.
  *
  * model    Changed on RIJ_OK only. No other thread may be using it.
  * data     As for rij_train(). Unusable images are noted and left out.
@@ -96,6 +97,92 @@ typedef struct rij_calibrate_options {
  * Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_calibrate(rij_model *model, const char *data,
                                               const rij_calibrate_options *options);
+
+/* ---- 7b. Explain: where the evidence lies ------------------------------------------ */
+
+/* A map of a picture: how far small windows stand out against its others. */
+typedef struct rij_evidence rij_evidence;
+
+/* Cell (c, r) covers cell x cell pixels from (left + c cell, top + r cell) and is the
+ * middle of a window that was judged. */
+typedef struct rij_evidence_summary {
+    rij_verdict verdict;         /* of the whole image */
+    int columns, rows;           /* cells */
+    int left, top, cell, window; /* pixels */
+    int found;   /* 1: something stands out more than in photographs; 0: nothing does */
+    double p;    /* conformal p-value of the peak among those of the calibration's
+                    photographs, 0..1; 1 where the picture is too small for a map */
+    double peak; /* the highest cell's value, at least 0; 0 without a map */
+    int peak_x, peak_y;   /* its middle, pixels; 0, 0 without a map */
+    double threshold;     /* found: peak > threshold */
+    double area;          /* share of cells above the threshold, 0..1 */
+    double concentration; /* of what cells exceed the threshold by, the share in cells
+                             that join the peak's by sides, 0..1; 0: nothing found */
+    double far;           /* share of the calibration's photographs that are as near to
+                             the natural traces, or nearer; NAN: no traces */
+} rij_evidence_summary;
+
+typedef struct rij_explain_options {
+    size_t size;  /* set by RIJ_EXPLAIN_OPTIONS_INIT */
+    double level; /* share of photographs in which something may be found, 0.001..0.5; 0
+                     means 0.05 */
+} rij_explain_options;
+
+#define RIJ_EXPLAIN_OPTIONS_INIT                                                         \
+    {                                                                                    \
+        sizeof(rij_explain_options), 0                                                   \
+    }
+
+/* Say where in a picture the evidence lies. Its small windows are judged one by one, and
+ * compared with each other alone (docs/math.md): what is generated as a whole stands out
+ * nowhere. If a photograph is exchangeable with those that the model was calibrated on,
+ * something is found with a probability of at most the level. Where something is found,
+ * the peak says which part of the picture differs from the rest in what the model looks
+ * at; it does not say that this part is generated.
+ *
+ * A window is 32 pixels, the next one 16 away, or as far as makes 16384 of them at most:
+ * above about 4 million pixels they are farther apart, above 16 million they leave gaps.
+ * An encoder other than `statistics` judges at most 256 windows of the model's crop. A
+ * picture with fewer than 25 windows that are neither flat nor clipped has no map: all
+ * cells are 0, and nothing is found. Time is that of a prediction and of these windows.
+ *
+ * model     Borrowed; any number of threads may explain with one model.
+ * image     As for rij_predict().
+ * options   NULL for the defaults.
+ * evidence  Free it with rij_evidence_free(). NULL on failure.
+ *
+ * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
+ * allowed), RIJ_E_DATA (the model keeps no peaks of photographs, as older files, or too
+ * few for the level: at least 1 / level - 1 independent ones with a map are needed; the
+ * message says how many there are). Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_explain(const rij_model *model,
+                                            const rij_image *image,
+                                            const rij_explain_options *options,
+                                            rij_evidence **evidence);
+
+/* The same for a file, read as rij_predict_file() reads it. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_explain_file(const rij_model *model, const char *path,
+                                                 const rij_explain_options *options,
+                                                 rij_evidence **evidence);
+
+/* The map in figures. Returns RIJ_OK or RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evidence_sum_up(const rij_evidence *evidence,
+                                                    rij_evidence_summary *summary);
+
+/* Values of all cells, row by row, columns x rows numbers; they are the evidence's. NULL
+ * if evidence is NULL. Since 0.1. */
+RIJ_API const float *rij_evidence_cells(const rij_evidence *evidence);
+
+/* Write the picture, grey and dimmed, as a PNG file, with cells above the threshold in
+ * red: without any colour where nothing was found. Written beside, synced, renamed.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL), RIJ_E_FILE (it cannot be
+ * written), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evidence_write_png(const rij_evidence *evidence,
+                                                       const char *path);
+
+/* Free an evidence map. NULL is fine. Since 0.1. */
+RIJ_API void rij_evidence_free(rij_evidence *evidence);
 
 #ifdef __cplusplus
 }

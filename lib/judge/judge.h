@@ -176,6 +176,26 @@ rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cac
                                  bool held, rj_calibrated tell, void *user,
                                  rj_calibration *out);
 
+/* ---- evidence.c, explain.c: where the evidence lies ---------------------------------
+ */
+
+/* How far windows of a picture stand out against its others: cell (column, row) covers
+ * `cell` x `cell` pixels from (left + column cell, top + row cell) and is the middle of a
+ * window of `window` x `window`. */
+typedef struct rj_evidence {
+    int columns, rows, left, top, cell, window;
+    float *value; /* (rows, columns); all 0 where there is no peak */
+    float peak;   /* the highest, at least 0; -1: too few windows carry evidence */
+    int at;       /* its place in value */
+} rj_evidence;
+/* RIJ_E_MODEL: the network's output is not finite; RIJ_E_MEMORY, RIJ_E_DEVICE. */
+rij_status rj_evidence_gather(const rij_model *m, rj_context *c, const rj_image *image,
+                              rj_evidence *out);
+void rj_evidence_free(rj_evidence *e);
+/* The p-value of a peak among the calibration's, by groups as rj_conformal_p(). W, the
+ * groups that these are worth, unless NULL. */
+double rj_peak_p(const rj_calibration *c, float peak, double *weight);
+
 /* ---- evaluation.c ----------------------------------------------------------------- */
 
 /* A judged data set: sample[i] of d, where it is usable, has margin

@@ -67,6 +67,19 @@ rij_status rj_judge_shipped(const rij_model *m, rj_context *c, const rj_image *i
 
 /* ---- many: the calibration --------------------------------------------------------- */
 
+static rij_status add_peak(const rij_model *m, rj_context *c, const rj_image *image,
+                           int group, double proximity, rj_calibration *out)
+{
+    rj_evidence e;
+
+    RJ_TRY(rj_evidence_gather(m, c, image, &e));
+    rj_evidence_free(&e);
+    RJ_TRY(rj_grow((void **)&out->peak, &out->peaks_room, out->peaks + 1,
+                   sizeof *out->peak));
+    out->peak[out->peaks++] = (rj_calibration_peak){group, e.peak, (float)proximity};
+    return RIJ_OK;
+}
+
 static rij_status add_rows(const rij_model *m, rj_context *c, const rj_image *image,
                            int label, int group, rj_calibration *out)
 {
@@ -78,7 +91,8 @@ static rij_status add_rows(const rij_model *m, rj_context *c, const rj_image *im
     for (int i = 0; i < RJ_COUNT(v); i++)
         out->row[label][out->n[label]++] =
             (rj_calibration_row){group, (float)v[i].softness, (float)v[i].margin};
-    return RIJ_OK;
+    return label == RJ_REAL_LABEL ? add_peak(m, c, image, group, v[AS_IS].proximity, out)
+                                  : RIJ_OK;
 }
 
 /* A sample that was chosen, and how it counts. */

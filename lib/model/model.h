@@ -73,11 +73,19 @@ typedef struct rj_calibration_row {
     int group; /* rows of one group lie together, in ascending order */
     float softness, margin;
 } rj_calibration_row;
+/* A photograph of the calibration as it was: the peak of its evidence map, -1 where it is
+ * too small for one, and S_prox (judge/evidence.c). */
+typedef struct rj_calibration_peak {
+    int group; /* as in the rows */
+    float peak, proximity;
+} rj_calibration_peak;
 enum { RJ_BUCKETS = 2 };
 /* By label: photographs, generated images. */
 typedef struct rj_calibration {
     int n[2], room[2];
     rj_calibration_row *row[2];
+    int peaks, peaks_room; /* no peaks: an older file */
+    rj_calibration_peak *peak;
     float edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge */
 } rj_calibration;
 /* To and from a file's tensors, calibration_file.c. A file may have none. */

@@ -147,6 +147,8 @@ typedef struct rj_ready rj_ready;
 rij_status rj_ready_new(rj_device *dev, rj_params *s, const rj_encoder *e, int side,
                         int batch, rj_ready **ready);
 void rj_ready_free(rj_ready *ready);
+/* Whether it takes pictures of any side its op takes: an encoder of statistics does. */
+bool rj_ready_any_side(const rj_ready *ready);
 /* As rj_net_encode() without `train`, up to rounding, of n planar pictures
  * (n,3,side,side); nothing is recorded on the tape. RIJ_E_SHAPE: another side;
  * RIJ_E_ARGUMENT: another device, instruction set or precision. */

@@ -273,6 +273,11 @@ void rj_ready_free(rj_ready *r)
     rj_free(r);
 }
 
+bool rj_ready_any_side(const rj_ready *r)
+{
+    return r->encoder.weighs;
+}
+
 /* ---- using it --------------------------------------------------------------------- */
 
 static size_t numbers(const rj_device *dev, int n, int c, int h, int w)
@@ -455,7 +460,7 @@ rij_status rj_ready_look(const rj_ready *r, rj_tape *tape, int n, int side,
     rj_tensor *out;
     int group;
 
-    RJ_REQUIRE(side == r->images.dim[2], RIJ_E_SHAPE,
+    RJ_REQUIRE(rj_ready_any_side(r) || side == r->images.dim[2], RIJ_E_SHAPE,
                "predict: images of %d pixels, prepared for %d", side, r->images.dim[2]);
     RJ_REQUIRE(dev->precision == r->precision && dev->k == r->kernels &&
                    dev->isa == r->isa,
