@@ -75,6 +75,22 @@ typedef struct rij_evaluation_source {
     double generated, unsure;    /* shares by answers, as in a row; or NAN */
 } rij_evaluation_source;
 
+/* One image under one column, as it was judged. */
+typedef struct rij_evaluation_image {
+    const char *path;      /* as the data name it; these live while the evaluation does */
+    const char *file;      /* as it was opened */
+    const char *source;    /* the manifest's column; "": none */
+    const char *generator; /* "": a real image */
+    const char *column;
+    int generated;                     /* label: 0 real, 1 generated */
+    double margin, score;              /* as in rij_verdict */
+    int answered;                      /* 1: the model has a calibration, and so: */
+    rij_answer answer;                 /* at level 0.05, as in a row */
+    int stripped;                      /* 1: the strip was asked for, and so: */
+    rij_answer alone;                  /* of the image as it is; without strip: answer */
+    rij_answer shipped[RIJ_SHIPPINGS]; /* re-shipped, in the order of rij_examination */
+} rij_evaluation_image;
+
 /* Judge a data set and compute its figures.
  *
  * data        As for rij_train(). Unusable images are noted, counted and left out.
@@ -104,6 +120,15 @@ RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation);
 RIJ_API RIJ_MUST_USE rij_status rij_evaluation_source_at(const rij_evaluation *evaluation,
                                                          int index,
                                                          rij_evaluation_source *source);
+
+/* Usable images times columns; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_images(const rij_evaluation *evaluation);
+
+/* One of them, by image in the data's order, then column. Returns RIJ_OK or
+ * RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_image_at(const rij_evaluation *evaluation,
+                                                        int index,
+                                                        rij_evaluation_image *image);
 
 /* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
 RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);

@@ -152,15 +152,16 @@ rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
 enum { RJ_REAL_LABEL = 0, RJ_FAKE_LABEL = 1 };
 
 typedef struct rj_sample {
-    char *path;      /* as opened */
-    char *source;    /* of the manifest's column source, or NULL */
-    int label;       /* 0 real, 1 fake */
-    int generator;   /* index into generator[]; -1 for reals */
-    uint64_t group;  /* hash of the group's name, or of the path where there is none */
-    uint64_t split;  /* hash of the split's name; 0: none */
-    int parent;      /* sample index of the real it was made from, or -1 */
-    bool validation; /* kept out of training */
-    bool usable;     /* false once it could not be decoded */
+    char *path;       /* as opened */
+    const char *name; /* its end, as the manifest has it, or below the tree's folder */
+    char *source;     /* of the manifest's column source, or NULL */
+    int label;        /* 0 real, 1 fake */
+    int generator;    /* index into generator[]; -1 for reals */
+    uint64_t group;   /* hash of the group's name, or of the path where there is none */
+    uint64_t split;   /* hash of the split's name; 0: none */
+    int parent;       /* sample index of the real it was made from, or -1 */
+    bool validation;  /* kept out of training */
+    bool usable;      /* false once it could not be decoded */
 } rj_sample;
 
 typedef struct rj_dataset {

@@ -73,6 +73,9 @@ rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
     RJ_TRY(rj_grow((void **)&d->sample, &d->room, d->n + 1, sizeof *d->sample));
     s.path = rj_strdup(path);
     RJ_REQUIRE(s.path, RIJ_E_MEMORY, "no memory for the name %s", path);
+    s.name = s.path + (strlen(path) - RJ_MIN(strlen(relative), strlen(path)));
+    if (strcmp(s.name, relative) != 0)
+        s.name = s.path;
     d->sample[d->n++] = s;
     d->hash = rj_hash(relative, strlen(relative) + 1, d->hash);
     d->hash = rj_hash(generator ? generator : "", generator ? strlen(generator) + 1 : 0,
