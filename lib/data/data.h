@@ -178,6 +178,7 @@ typedef struct rj_dataset {
 rij_status rj_dataset_open(const char *data, const char *split, rj_dataset *out);
 void rj_dataset_free(rj_dataset *d);
 int rj_dataset_count(const rj_dataset *d, int label, bool validation); /* usable ones */
+rij_status rj_dataset_groups(const rj_dataset *d, int label, int *groups); /* of these */
 /* Keep `share` of the groups, by hash of (seed, group), for validation; at least one
  * group of each label that is present with two groups or more, and never all of them. A
  * group never parts. RIJ_E_MEMORY: nothing has changed. */

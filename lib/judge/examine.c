@@ -151,6 +151,7 @@ static rij_status calibrate(rij_model *m, const char *data, run *r)
 {
     rj_dataset d = {0};
     rj_cache *cache = NULL;
+    rj_calibration made = {0};
     rij_status status;
 
     RJ_TRY_DONE(rj_dataset_open(data, r->o->split, &d));
@@ -158,8 +159,13 @@ static rij_status calibrate(rij_model *m, const char *data, run *r)
     RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, r));
     r->phase = "calibrate";
     r->start_s = rj_now_s();
-    status = rj_calibration_gather(m, &d, cache, false, done, r, &m->calibration);
+    RJ_TRY_DONE(rj_calibration_gather(m, &d, cache, false, done, r, &made));
+    RJ_TRY_DONE(rj_card_calibration(m, &made));
+    rj_calibration_free(&m->calibration);
+    m->calibration = made;
+    made = (rj_calibration){0};
 done:
+    rj_calibration_free(&made);
     rj_cache_free(cache);
     rj_dataset_free(&d);
     return status;

@@ -83,6 +83,8 @@ rij_status rj_pairs_read(const char *path, const rj_dataset *d, bool **pair);
 /* Resolved options as one line of JSON for a model's metadata, without what changes no
  * bit of the model (threads, cache). *json is freed with rj_free(). RIJ_E_MEMORY. */
 rij_status rj_options_text(const rij_train_options *resolved, char **json);
+/* Those that differ from the defaults, as "steps1 100, seed 1". */
+void rj_options_changed(const rij_train_options *resolved, rj_text *text);
 
 /* ---- calibrate.c ------------------------------------------------------------------ */
 
@@ -301,6 +303,11 @@ rij_status rj_train_traces(rj_trainer *t);
 /* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
 rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);
+
+/* Entries card.* of a model's metadata, once it is trained and has its calibration; and
+ * that of the calibration alone, once it is another. RIJ_E_MEMORY. card.c */
+rij_status rj_card_write(const rj_trainer *t, rij_model *m);
+rij_status rj_card_calibration(rij_model *m, const rj_calibration *c);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first
  * is drawn, each next one is the row farthest from those there (ties to the lowest row),
