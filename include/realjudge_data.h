@@ -1,6 +1,6 @@
 /* realjudge_data.h: what is done with whole folders of images: evaluate a model on them,
- * forge generated ones from photographs, audit them. Part of realjudge.h, which includes
- * it, and whose rules hold. */
+ * forge generated ones from photographs, audit them, report. Part of realjudge.h, which
+ * includes it, and whose rules hold. */
 #ifndef REALJUDGE_DATA_H
 #define REALJUDGE_DATA_H
 
@@ -250,6 +250,50 @@ RIJ_API RIJ_MUST_USE rij_status rij_audit_pair_at(const rij_audit_report *report
 
 /* Free a report. NULL is fine. Since 0.1. */
 RIJ_API void rij_audit_report_free(rij_audit_report *report);
+
+/* ---- 11. Report ------------------------------------------------------------------ */
+
+typedef struct rij_report_options {
+    size_t size;                   /* set by RIJ_REPORT_OPTIONS_INIT */
+    const char *title;             /* of the page; NULL: a plain one */
+    const rij_audit_report *audit; /* findings to show; NULL: none */
+    int thumbnails; /* 1: small pictures of the worst mistakes, within the page (0) */
+    int worst;      /* mistakes listed of each kind, 1..200 (20) */
+} rij_report_options;
+
+#define RIJ_REPORT_OPTIONS_INIT                                                          \
+    {                                                                                    \
+        sizeof(rij_report_options)                                                       \
+    }
+
+/* Write an evaluation down for people and for programs, as three files:
+ *
+ *     STEM.html   one page that needs nothing beside it, and no script: a summary in
+ *                 words, figures by column and generator, curves, reliability, scores,
+ *                 answers, false alarms by source, the worst mistakes, the audit, the
+ *                 model card
+ *     STEM.json   the same, numbers as they are; null where there is none
+ *     STEM.tsv    a line per image and column: path, label, generator, source, column,
+ *                 margin, score, answer, and those of the strip if it was asked for; a
+ *                 tab, line end or backslash in a name is written \t, \n, \r, \\
+ *
+ * Neither page nor JSON grows with the number of images: curves are thinned to steps of
+ * 1/100 and lists cut, which the page says. The same model and evaluation give the same
+ * bytes; no date and no machine is named. All three are written beside and synced before
+ * the first is renamed.
+ *
+ * model       The one that judged.
+ * evaluation  Of rij_evaluate(); its files are read once more for thumbnails.
+ * options     NULL for the defaults.
+ * stem        Path of the files without their ends.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL, an option is not allowed, or
+ * another model judged), RIJ_E_FILE (the files cannot be written: what was there before
+ * still is), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_report_write(const rij_model *model,
+                                                 const rij_evaluation *evaluation,
+                                                 const rij_report_options *options,
+                                                 const char *stem);
 
 #ifdef __cplusplus
 }

@@ -13,7 +13,8 @@ static const char use_text[] =
 static const char limits_text[] =
     "All figures above are of images from the sources and generators that trained, held "
     "out by group; other generators, photographs of other sources, heavy compression, "
-    "resizing, retouching and screenshots were not measured here, and nothing is promised "
+    "resizing, retouching and screenshots were not measured here, and nothing is "
+    "promised "
     "for them. Answers keep their level for photographs like those of the calibration "
     "only. Neither the content of a picture, its metadata nor its file format is judged.";
 

@@ -1,0 +1,402 @@
+/* report_html.c: the page: one file, no script, light and dark, any width. */
+#include "report/report.h"
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 60, HISTOGRAMS = 8, NAMES = 12 };
+
+static const char style[] =
+    ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#57606a;--line:#d8dee4;"
+    "--box:#f6f8fa;--real:#0b62a8;--fake:#c2410c;--unsure:#8c959f;--bad:#b91c1c;"
+    "--s0:#0b62a8;--s1:#c2410c;--s2:#1a7f37;--s3:#8250df;--s4:#9a6700;--s5:#bf3989;"
+    "--s6:#0e7490;--s7:#57606a}\n"
+    "@media(prefers-color-scheme:dark){:root{--bg:#14171b;--fg:#e6e8eb;--soft:#a0a9b4;"
+    "--line:#343b43;--box:#1c2127;--real:#6db3f2;--fake:#f59e5b;--unsure:#7d8590;"
+    "--bad:#ff8f85;--s0:#6db3f2;--s1:#f59e5b;--s2:#57c66f;--s3:#bc9bff;--s4:#e0b94a;"
+    "--s5:#f48fc4;--s6:#4fc3d9;--s7:#a0a9b4}}\n"
+    "*{box-sizing:border-box}body{margin:0 auto;max-width:72rem;padding:1rem;"
+    "background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}\n"
+    "h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0;overflow-wrap:anywhere}"
+    "h2{font-size:1.2rem;margin:2.5rem 0 .5rem;padding-top:.5rem;"
+    "border-top:1px solid var(--line)}p{max-width:48rem;margin:.6rem 0;"
+    "overflow-wrap:anywhere}.note,figcaption,caption,dt{color:var(--soft)}"
+    ".note{font-size:.875rem}.warn{border-left:4px solid var(--bad);"
+    "padding:.3rem .8rem;background:var(--box)}\n"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));"
+    "gap:.75rem;margin:1rem 0}.tiles div{background:var(--box);padding:.6rem .8rem;"
+    "border-radius:8px}.tiles dt{font-size:.875rem}.tiles dd{margin:0;"
+    "font-size:1.5rem;font-variant-numeric:tabular-nums}"
+    ".tiles small{display:block;font-size:.8rem;color:var(--soft)}\n"
+    ".charts{display:grid;gap:1rem 2rem;"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}"
+    "figure{margin:.5rem 0;min-width:0;max-width:32rem}"
+    "figcaption{font-weight:600;font-size:.95rem;margin-bottom:.25rem}"
+    "svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--soft)}"
+    ".grid{stroke:var(--line)}.chance{stroke:var(--soft);stroke-dasharray:2 4}"
+    ".range{stroke:var(--s0);stroke-width:7;opacity:.3}\n"
+    ".s0,.s1,.s2,.s3,.s4,.s5,.s6,.s7{fill:none;stroke-width:2;stroke-linejoin:round}";
+static const char style_rest[] =
+    ".s0{stroke:var(--s0)}.s1{stroke:var(--s1);stroke-dasharray:7 2}"
+    ".s2{stroke:var(--s2);stroke-dasharray:3 2}"
+    ".s3{stroke:var(--s3);stroke-dasharray:9 2 2 2}"
+    ".s4{stroke:var(--s4);stroke-dasharray:1 2}.s5{stroke:var(--s5)}"
+    ".s6{stroke:var(--s6);stroke-dasharray:7 2}.s7{stroke:var(--s7);stroke-dasharray:3 2}"
+    ".p0{fill:var(--s0)}.p1{fill:var(--s1)}.p2{fill:var(--s2)}.p3{fill:var(--s3)}"
+    ".p4{fill:var(--s4)}.p5{fill:var(--s5)}.p6{fill:var(--s6)}.p7{fill:var(--s7)}"
+    "rect.real{fill:var(--real)}rect.fake{fill:var(--fake)}rect.unsure{fill:var(--unsure)"
+    "}"
+    ".bar{width:6rem;height:.8rem}\n"
+    ".legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;padding:0;"
+    "margin:.25rem 0;font-size:.875rem}.legend li{display:flex;align-items:center;"
+    "gap:.4rem;overflow-wrap:anywhere}.legend svg{width:26px;flex:none}"
+    ".key{display:inline-block;width:.8em;height:.8em;margin:0 .2em 0 .6em}\n"
+    ".scroll{overflow-x:auto;margin:.5rem 0}.scroll:focus-visible{outline:2px solid "
+    "var(--s0)}table{border-collapse:collapse;font-size:.875rem;"
+    "font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:600;"
+    "padding:.25rem 0}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);"
+    "text-align:right;vertical-align:middle;white-space:nowrap}"
+    "thead th{vertical-align:bottom;color:var(--soft);white-space:normal}"
+    "th:first-child{text-align:left;padding-left:0;max-width:22rem;white-space:normal;"
+    "overflow-wrap:anywhere}.words{text-align:left}.path{min-width:9rem;max-width:28rem;"
+    "text-align:left;white-space:normal;overflow-wrap:anywhere;font-weight:400}"
+    ".bad{color:var(--bad);font-weight:600}td img{display:block}\n"
+    "details{margin:.25rem 0}summary{cursor:pointer;color:var(--soft);font-size:.875rem}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);"
+    "padding:.75rem;font-size:.8rem}.card{max-width:56rem}.card dt{font-size:.875rem;"
+    "margin-top:.6rem}.card dd,.words2 dd{margin:0;overflow-wrap:anywhere}"
+    ".words2 dt{font-weight:600;color:var(--fg);margin-top:.4rem}"
+    ".words2{font-size:.9rem;max-width:48rem}"
+    "@media print{.scroll{overflow:visible}}";
+
+/* ---- in words --------------------------------------------------------------------- */
+
+static void between(rj_text *t, double low, double high, bool percent)
+{
+    rj_text_put(t, "95&nbsp;%: ");
+    rj_text_fixed(t, percent ? 100 * low : low, percent ? 1 : 3);
+    rj_text_put(t, " to ");
+    rj_text_fixed(t, percent ? 100 * high : high, percent ? 1 : 3);
+    rj_text_put(t, percent ? "&nbsp;%" : "");
+}
+
+static void tile(rj_text *t, const char *name, double x, bool percent, double low,
+                 double high)
+{
+    rj_text_say(t, "<div><dt>%s</dt><dd>", name);
+    if (percent)
+        rj_html_percent(t, x);
+    else
+        rj_text_fixed(t, x, 3);
+    rj_text_put(t, "<small>");
+    if (isnan(low))
+        rj_text_put(t, "no interval");
+    else
+        between(t, low, high, percent);
+    rj_text_put(t, "</small></dd></div>\n");
+}
+
+static void tiles(rj_text *t, const rj_report *r)
+{
+    const rij_evaluation_row *row = rj_report_sum(r, 0);
+    double low[2], high[2];
+
+    for (int label = 0; label < 2; label++)
+        rj_report_interval(r->wrong[label], r->n[label], &low[label], &high[label]);
+    rj_text_put(t, "<dl class=\"tiles\">");
+    tile(t, "AUC", row->auc, false, row->auc_low, row->auc_high);
+    tile(t, "Average precision", row->ap, false, row->ap_low, row->ap_high);
+    tile(t, "False alarms", (double)r->wrong[0] / r->n[0], true, low[0], high[0]);
+    tile(t, "Missed", (double)r->wrong[1] / r->n[1], true, low[1], high[1]);
+    rj_text_put(t, "</dl>\n");
+}
+
+static void what_was_judged(rj_text *t, const rj_report *r)
+{
+    rj_text_put(t, "<p>");
+    rj_text_count(t, r->n[0]);
+    rj_text_say(t, " photograph%s and ", r->n[0] == 1 ? "" : "s");
+    rj_text_count(t, r->n[1]);
+    rj_text_say(t, " generated image%s of %d generator%s were judged",
+                r->n[1] == 1 ? "" : "s", r->generators, r->generators == 1 ? "" : "s");
+    rj_text_say(t, ", in %d column%s (ways of shipping them): ", r->columns,
+                r->columns == 1 ? "" : "s");
+    for (int c = 0; c < RJ_MIN(r->columns, NAMES); c++) {
+        rj_text_put(t, c ? ", " : "");
+        rj_html(t, r->column[c].name);
+    }
+    rj_text_put(t, r->columns > NAMES ? ", and more. " : ". ");
+    rj_text_say(t, "%d file%s could not be used. ", r->e->unusable,
+                r->e->unusable == 1 ? "" : "s");
+    if (r->e->paired)
+        rj_text_put(t, "A table of pairs says which photographs a generator is compared "
+                       "with. ");
+    rj_text_put(t, "</p>\n");
+}
+
+/* The lowest AUC among a column's generators, or among the columns' sums. */
+static void lowest(rj_text *t, const rj_report *r)
+{
+    const rij_evaluation_row *hard = NULL, *column = NULL;
+
+    for (int g = 0; g < r->generators; g++) {
+        const rij_evaluation_row *row = rj_report_row(r, 0, g);
+
+        if (!isnan(row->auc) && (!hard || row->auc < hard->auc))
+            hard = row;
+    }
+    for (int c = 0; c < r->columns; c++)
+        if (!column || rj_report_sum(r, c)->auc < column->auc)
+            column = rj_report_sum(r, c);
+    if (hard && r->generators > 1) {
+        rj_text_put(t, " The hardest generator is <bdi>");
+        rj_html(t, hard->generator);
+        rj_text_put(t, "</bdi>, AUC ");
+        rj_text_fixed(t, hard->auc, 3);
+        rj_text_put(t, ".");
+    }
+    if (r->columns > 1) {
+        rj_text_put(t, " The hardest column is ");
+        rj_html(t, column->column);
+        rj_text_put(t, ", AUC ");
+        rj_text_fixed(t, column->auc, 3);
+        rj_text_put(t, ".");
+    }
+}
+
+static void main_figures(rj_text *t, const rj_report *r)
+{
+    const rij_evaluation_row *row = rj_report_sum(r, 0);
+    const bool mean = strcmp(row->generator, "mAP") == 0;
+
+    rj_text_put(t, "<p>In column ");
+    rj_html(t, r->column[0].name);
+    rj_text_put(t, ", AUC is ");
+    rj_text_fixed(t, row->auc, 4);
+    rj_text_put(t, " (");
+    between(t, row->auc_low, row->auc_high, false);
+    rj_text_put(t, mean ? "), the mean over generators"
+                        : "), all generated images against all photographs");
+    rj_text_put(t, "; guessing gives 0.5. At the model's own threshold ");
+    rj_text_count(t, r->wrong[0]);
+    rj_text_put(t, " of ");
+    rj_text_count(t, r->n[0]);
+    rj_text_put(t, " photographs were called generated and ");
+    rj_text_count(t, r->wrong[1]);
+    rj_text_put(t, " of ");
+    rj_text_count(t, r->n[1]);
+    rj_text_put(t, " generated images were missed.");
+    lowest(t, r);
+    rj_text_put(t, "</p>\n");
+}
+
+static void answered(rj_text *t, const rj_report *r)
+{
+    const rij_evaluation_row *row = rj_report_row(r, 0, r->generators + 1);
+
+    if (!r->e->answered) {
+        rj_text_put(t, "<p>The model has no calibration, so there are no answers with a "
+                       "promise.</p>\n");
+        return;
+    }
+    rj_text_put(t, "<p>Answers at level 0.05");
+    rj_text_put(t, r->e->stripped ? ", by the stability strip too: " : ": ");
+    rj_html_percent(t, row->real_generated);
+    rj_text_put(t, " of the photographs were answered generated and ");
+    rj_html_percent(t, row->real_unsure);
+    rj_text_put(t, " unsure; ");
+    rj_html_percent(t, row->fake_generated);
+    rj_text_put(t, " of the generated images were answered generated and ");
+    rj_html_percent(t, row->fake_unsure);
+    rj_text_put(t, " unsure.</p>\n");
+}
+
+static void warnings(rj_text *t, const rj_report *r)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *trained = rj_st_get(&r->model->about, "data.hash");
+    char hash[17] = "";
+
+    for (int i = 0; i < 16; i++)
+        hash[i] = digits[r->e->data_hash >> (60 - 4 * i) & 15];
+    if (trained && strcmp(trained, hash) == 0)
+        rj_text_put(t, "<p class=\"warn\">These are the data that trained the model: the "
+                       "figures are too good.</p>\n");
+    if (r->e->shuffled)
+        rj_text_put(t, "<p class=\"warn\">Labels were shuffled before judging: a sound "
+                       "judge is at chance here.</p>\n");
+}
+
+static void summary(rj_text *t, const rj_report *r)
+{
+    warnings(t, r);
+    what_was_judged(t, r);
+    tiles(t, r);
+    main_figures(t, r);
+    answered(t, r);
+    rj_text_put(t,
+                "<p class=\"note\">Intervals tell what other images of the same sources "
+                "would do; not other sources, generators or another training. A score "
+                "is evidence, not proof.</p>\n");
+}
+
+/* ---- figures ---------------------------------------------------------------------- */
+
+static void with_interval(rj_text *t, double x, double low, double high)
+{
+    rj_text_put(t, "<td>");
+    rj_text_fixed(t, x, 4);
+    if (!isnan(low)) {
+        rj_text_put(t, " (");
+        rj_text_fixed(t, low, 3);
+        rj_text_put(t, " to ");
+        rj_text_fixed(t, high, 3);
+        rj_text_put(t, ")");
+    }
+    rj_text_put(t, "</td>");
+}
+
+static void figures_row(rj_text *t, const rij_evaluation_row *row)
+{
+    rj_html_head(t, row->generator);
+    rj_html_count(t, row->n_real);
+    rj_html_count(t, row->n_fake);
+    with_interval(t, row->auc, row->auc_low, row->auc_high);
+    with_interval(t, row->ap, row->ap_low, row->ap_high);
+    rj_html_share(t, 1 - row->racc);
+    rj_html_share(t, row->facc);
+    rj_html_share(t, row->eer);
+    rj_html_share(t, row->tpr1);
+    rj_html_share(t, row->fpr1);
+    rj_html_share(t, row->tpr5);
+    rj_html_share(t, row->fpr5);
+    rj_html_cell(t, row->ece, 3);
+    rj_html_cell(t, row->brier, 3);
+    rj_html_row_end(t);
+}
+
+/* The first column's table stands open. */
+static void figures(rj_text *t, const rj_report *r)
+{
+    static const char *const head[] = {"generator",    "photo\302\255graphs",
+                                       "generated",    "AUC (95 %)",
+                                       "AP (95 %)",    "false alarms",
+                                       "found",        "EER",
+                                       "found at 1 %", "alarms at 1 %",
+                                       "found at 5 %", "alarms at 5 %",
+                                       "ECE",          "Brier"};
+
+    for (int c = 0; c < r->columns; c++) {
+        const int shown = RJ_MIN(r->generators, ROWS);
+
+        rj_text_put(t,
+                    c ? "<details><summary>Column " : "<details open><summary>Column ");
+        rj_html(t, r->column[c].name);
+        rj_text_put(t, "</summary>\n");
+        rj_html_table(t, r->column[c].name, RJ_COUNT(head), head);
+        for (int g = 0; g < shown; g++)
+            figures_row(t, rj_report_row(r, c, g));
+        figures_row(t, rj_report_row(r, c, r->generators));
+        figures_row(t, rj_report_row(r, c, r->generators + 1));
+        rj_html_table_end(t);
+        if (shown < r->generators)
+            rj_text_say(t, "<p class=\"note\">%d of %d generators; the JSON has all.</p>",
+                        shown, r->generators);
+        rj_text_put(t, "</details>\n");
+    }
+    rj_text_say(t,
+                "<p class=\"note\">mAP: plain means over generators with at least %d "
+                "images. POOLED: all against all.</p>\n",
+                r->e->map_fakes);
+}
+
+static void histograms(rj_text *t, const rj_report *r)
+{
+    const int shown = RJ_MIN(r->columns, HISTOGRAMS);
+
+    rj_text_put(t,
+                "<p>Per cent of each class by score: <svg class=\"key\" viewBox=\"0 0 8 "
+                "8\" aria-hidden=\"true\"><rect class=\"real\" width=\"8\" "
+                "height=\"8\"/></svg>photographs, upwards; <svg class=\"key\" "
+                "viewBox=\"0 0 8 8\" aria-hidden=\"true\"><rect class=\"fake\" "
+                "width=\"8\" height=\"8\"/></svg>generated images, downwards.</p>"
+                "<div class=\"charts\">");
+    for (int c = 0; c < shown; c++)
+        rj_chart_scores(t, r, c);
+    rj_text_put(t, "</div>");
+    if (shown < r->columns)
+        rj_text_say(t,
+                    "<p class=\"note\">The first %d of %d columns; the JSON has "
+                    "all.</p>",
+                    shown, r->columns);
+}
+
+static void words(rj_text *t)
+{
+    rj_text_put(
+        t,
+        "<h2>What the words mean</h2><dl class=\"words2\"><dt>margin, score</dt><dd>The "
+        "judge's verdict: above margin 0, which is score 0.5, an image is called "
+        "generated.</dd><dt>column</dt><dd>What both classes went through before they "
+        "were "
+        "judged: native, as they are; jpeg75, JPEG of quality 75; and so "
+        "on.</dd><dt>false "
+        "alarms, found</dt><dd>Shares of photographs and of generated images that are "
+        "called generated.</dd><dt>AUC</dt><dd>Chance that a generated image has a "
+        "higher "
+        "margin than a photograph.</dd><dt>AP</dt><dd>Average precision, both classes "
+        "weighing one half; guessing gives 0.5.</dd><dt>EER</dt><dd>The error rate where "
+        "false alarms and misses are equally frequent.</dd><dt>at 1 %, at 5 %</dt><dd>At "
+        "the margin that 1 % (5 %) of the model's own calibration photographs lie above."
+        "</dd><dt>ECE, Brier</dt><dd>How far scores are from probabilities; 0 is "
+        "best.</dd><dt>unsure</dt><dd>Neither class can be ruled out at this level, or a "
+        "re-shipping of the image got the contrary answer.</dd></dl>\n");
+}
+
+rij_status rj_report_html(const rj_report *r, rj_text *t)
+{
+    rj_text_put(t, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width,"
+                   "initial-scale=1\"><title>");
+    rj_html(t, r->title);
+    rj_text_put(t, "</title>\n<style>");
+    rj_text_put(t, style);
+    rj_text_put(t, style_rest);
+    rj_text_put(t, "</style></head><body>\n<main><h1>");
+    rj_html(t, r->title);
+    rj_text_put(t, "</h1>\n");
+    summary(t, r);
+    rj_text_put(t, "<h2>Figures by generator</h2>\n");
+    figures(t, r);
+    rj_text_put(t, "<h2>Robustness</h2>\n");
+    if (r->columns > 1)
+        rj_chart_robustness(t, r);
+    else
+        rj_text_put(t, "<p>One column was judged, so there is nothing to compare.</p>\n");
+    rj_text_put(t, "<h2>Curves</h2><div class=\"charts\">\n");
+    rj_chart_roc(t, r);
+    rj_chart_pr(t, r);
+    rj_chart_reliability(t, r);
+    rj_text_put(t, "</div><h2>Scores</h2>\n");
+    histograms(t, r);
+    if (r->e->answered) {
+        rj_text_put(t, "<h2>Answers</h2>\n");
+        rj_chart_answers(t, r);
+    }
+    rj_text_put(t, "<h2>Sources of photographs</h2>\n");
+    RJ_TRY(rj_page_sources(t, r));
+    rj_text_put(t, "<h2>Worst mistakes in column ");
+    rj_html(t, r->column[0].name);
+    rj_text_put(t, "</h2>\n");
+    RJ_TRY(rj_page_worst(t, r));
+    if (r->audit) {
+        rj_text_put(t, "<h2>Audit of the data</h2>\n");
+        rj_page_audit(t, r);
+    }
+    rj_text_put(t, "<h2>The model</h2>\n");
+    rj_page_card(t, r);
+    words(t);
+    rj_text_say(
+        t, "<p class=\"note\">Written by librealjudge %s.</p></main></body></html>\n",
+        rij_version());
+    return rj_text_done(t);
+}
