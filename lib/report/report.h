@@ -65,8 +65,11 @@ void rj_html(rj_text *t, const char *text);
 /* The same as UTF-8 without escapes. */
 void rj_html_plain(rj_text *t, const char *text);
 void rj_html_percent(rj_text *t, double share); /* 12.3 % */
-/* A scrolling table: its caption, then a row of heads. Then cells of rows, then the end.
- * The first cell of a row is its head. */
+/* A scrolling table: its start, heads of columns (of one line or two), the body, rows of
+ * a head and cells, the end. rj_html_table() is all until the body. */
+void rj_html_table_start(rj_text *t, const char *caption);
+void rj_html_column(rj_text *t, const char *first, const char *second);
+void rj_html_table_body(rj_text *t);
 void rj_html_table(rj_text *t, const char *caption, int heads, const char *const *head);
 void rj_html_head(rj_text *t, const char *text);
 void rj_html_cell(rj_text *t, double x, int decimals);
@@ -74,6 +77,7 @@ void rj_html_share(rj_text *t, double share); /* a cell in percent */
 void rj_html_count(rj_text *t, long long n);
 void rj_html_row_end(rj_text *t);
 void rj_html_table_end(rj_text *t);
+void rj_svg_number(rj_text *t, const char *name, double x); /* an attribute */
 /* Bytes as an image within the page. */
 void rj_html_base64(rj_text *t, const uint8_t *bytes, size_t n);
 
@@ -83,11 +87,9 @@ void rj_chart_pr(rj_text *t, const rj_report *r);
 void rj_chart_reliability(rj_text *t, const rj_report *r);
 void rj_chart_robustness(rj_text *t, const rj_report *r); /* AUC by column, and rates */
 void rj_chart_scores(rj_text *t, const rj_report *r, int column);
-void rj_chart_answers(rj_text *t, const rj_report *r);
-/* A bar of 100 % in parts real, unsure, generated. */
-void rj_chart_bar(rj_text *t, double real, double unsure, double generated);
 
 /* report_lists.c: sections that are lists. RIJ_E_MEMORY. */
+void rj_page_answers(rj_text *t, const rj_report *r);
 rij_status rj_page_sources(rj_text *t, const rj_report *r);
 rij_status rj_page_worst(rj_text *t, const rj_report *r);
 void rj_page_audit(rj_text *t, const rj_report *r);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* In units of the drawing: its width, height, and the edges of the field. */
-enum { W = 360, H = 264, LEFT = 44, RIGHT = 350, TOP = 10, BOTTOM = 220 };
+enum { W = 360, H = 264, LEFT = 54, RIGHT = 342, TOP = 10, BOTTOM = 220 };
 
 typedef struct axes {
     const char *x, *y;
@@ -33,13 +33,6 @@ static void put_at(rj_text *t, double x, double y)
     rj_text_put(t, " ");
 }
 
-static void attribute(rj_text *t, const char *name, double x)
-{
-    rj_text_say(t, " %s=\"", name);
-    rj_text_fixed(t, x, 1);
-    rj_text_put(t, "\"");
-}
-
 /* ---- frames ----------------------------------------------------------------------- */
 
 static void figure(rj_text *t, const char *title, const char *what, int height)
@@ -56,18 +49,18 @@ static void line(rj_text *t, const char *class, double x1, double y1, double x2,
                  double y2)
 {
     rj_text_say(t, "<line class=\"%s\"", class);
-    attribute(t, "x1", x1);
-    attribute(t, "y1", y1);
-    attribute(t, "x2", x2);
-    attribute(t, "y2", y2);
+    rj_svg_number(t, "x1", x1);
+    rj_svg_number(t, "y1", y1);
+    rj_svg_number(t, "x2", x2);
+    rj_svg_number(t, "y2", y2);
     rj_text_put(t, "/>");
 }
 
 static void label(rj_text *t, double x, double y, const char *anchor, const char *text)
 {
     rj_text_put(t, "<text");
-    attribute(t, "x", x);
-    attribute(t, "y", y);
+    rj_svg_number(t, "x", x);
+    rj_svg_number(t, "y", y);
     rj_text_say(t, " text-anchor=\"%s\">", anchor);
     rj_html(t, text);
     rj_text_put(t, "</text>");
@@ -288,11 +281,38 @@ static void over_columns(rj_text *t, const rj_report *r, const axes *a, int colu
         for (int c = 0; c < columns; c++)
             if (!isnan(value[c * lines + l])) {
                 rj_text_say(t, "<circle class=\"p%d\" r=\"3\"", l);
-                attribute(t, "cx", column_x(c, columns));
-                attribute(t, "cy", at_y(a, value[c * lines + l]));
+                rj_svg_number(t, "cx", column_x(c, columns));
+                rj_svg_number(t, "cy", at_y(a, value[c * lines + l]));
                 rj_text_put(t, "/>");
             }
     }
+}
+
+/* The generators that are drawn, and the mean. */
+static void auc_numbers(rj_text *t, const rj_report *r)
+{
+    const int lines = 1 + RJ_MIN(r->generators, RJ_CHART_SERIES - 1);
+
+    if (lines <= r->generators)
+        rj_text_say(t, "<p class=\"note\">%d of %d generators; the tables have more.</p>",
+                    lines - 1, r->generators);
+    numbers(t);
+    rj_html_table_start(t, "AUC");
+    rj_html_column(t, "column", NULL);
+    for (int l = 0; l < lines; l++)
+        rj_html_column(
+            t, l ? rj_report_row(r, 0, l - 1)->generator : rj_report_sum(r, 0)->generator,
+            NULL);
+    rj_html_table_body(t);
+    for (int c = 0; c < r->columns; c++) {
+        rj_html_head(t, r->column[c].name);
+        for (int l = 0; l < lines; l++)
+            rj_html_cell(
+                t, l ? rj_report_row(r, c, l - 1)->auc : rj_report_sum(r, c)->auc, 4);
+        rj_html_row_end(t);
+    }
+    rj_html_table_end(t);
+    figure_end(t);
 }
 
 static void auc_by_column(rj_text *t, const rj_report *r, int columns)
@@ -331,10 +351,7 @@ static void auc_by_column(rj_text *t, const rj_report *r, int columns)
                        : rj_report_sum(r, 0)->generator);
     }
     rj_text_put(t, "</ul>");
-    if (lines <= r->generators)
-        rj_text_say(t, "<p class=\"note\">%d of %d generators; the tables have more.</p>",
-                    lines - 1, r->generators);
-    rj_text_put(t, "</figure>\n");
+    auc_numbers(t, r);
 }
 
 static void rates_by_column(rj_text *t, const rj_report *r, int columns)
@@ -409,10 +426,10 @@ void rj_chart_scores(rj_text *t, const rj_report *r, int column)
         if (high == 0)
             continue;
         rj_text_put(t, i % 2 ? "<rect class=\"fake\"" : "<rect class=\"real\"");
-        attribute(t, "x", LEFT + i / 2 * width + 0.5);
-        attribute(t, "y", i % 2 ? MIDDLE : MIDDLE - high);
-        attribute(t, "width", width - 1);
-        attribute(t, "height", high);
+        rj_svg_number(t, "x", LEFT + i / 2 * width + 0.5);
+        rj_svg_number(t, "y", i % 2 ? MIDDLE : MIDDLE - high);
+        rj_svg_number(t, "width", width - 1);
+        rj_svg_number(t, "height", high);
         rj_text_put(t, "/>");
     }
     line(t, "grid", LEFT, MIDDLE, RIGHT, MIDDLE);
@@ -437,47 +454,4 @@ void rj_chart_scores(rj_text *t, const rj_report *r, int column)
     }
     rj_html_table_end(t);
     figure_end(t);
-}
-
-/* ---- answers ---------------------------------------------------------------------- */
-
-void rj_chart_bar(rj_text *t, double real, double unsure, double generated)
-{
-    const double part[3] = {real, unsure, generated};
-    static const char *const class[3] = {"real", "unsure", "fake"};
-    double x = 0;
-
-    rj_text_put(t, "<svg class=\"bar\" viewBox=\"0 0 100 8\" "
-                   "preserveAspectRatio=\"none\" aria-hidden=\"true\">");
-    for (int k = 0; k < 3; k++) {
-        rj_text_say(t, "<rect class=\"%s\" y=\"0\" height=\"8\"", class[k]);
-        attribute(t, "x", x);
-        attribute(t, "width", 100 * part[k]);
-        rj_text_put(t, "/>");
-        x += 100 * part[k];
-    }
-    rj_text_put(t, "</svg>");
-}
-
-void rj_chart_answers(rj_text *t, const rj_report *r)
-{
-    static const char *const head[] = {"column", "of", "", "real", "unsure", "generated"};
-
-    rj_html_table(t, "Answers at level 0.05", RJ_COUNT(head), head);
-    for (int i = 0; i < 2 * r->columns; i++) {
-        const int *n = r->column[i / 2].answer[i % 2];
-        const double all = r->n[i % 2];
-
-        rj_html_head(t, r->column[i / 2].name);
-        rj_text_put(t, i % 2 ? "<td class=\"words\">generated images</td><td>"
-                             : "<td class=\"words\">photographs</td><td>");
-        rj_chart_bar(t, n[RIJ_ANSWER_REAL] / all, n[RIJ_ANSWER_UNSURE] / all,
-                     n[RIJ_ANSWER_GENERATED] / all);
-        rj_text_put(t, "</td>");
-        rj_html_share(t, n[RIJ_ANSWER_REAL] / all);
-        rj_html_share(t, n[RIJ_ANSWER_UNSURE] / all);
-        rj_html_share(t, n[RIJ_ANSWER_GENERATED] / all);
-        rj_html_row_end(t);
-    }
-    rj_html_table_end(t);
 }

@@ -14,7 +14,7 @@ static const char style[] =
     "--line:#343b43;--box:#1c2127;--real:#6db3f2;--fake:#f59e5b;--unsure:#7d8590;"
     "--bad:#ff8f85;--s0:#6db3f2;--s1:#f59e5b;--s2:#57c66f;--s3:#bc9bff;--s4:#e0b94a;"
     "--s5:#f48fc4;--s6:#4fc3d9;--s7:#a0a9b4}}\n"
-    "*{box-sizing:border-box}body{margin:0 auto;max-width:72rem;padding:1rem;"
+    "*{box-sizing:border-box}body{margin:0 auto;max-width:76rem;padding:1rem;"
     "background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0;overflow-wrap:anywhere}"
     "h2{font-size:1.2rem;margin:2.5rem 0 .5rem;padding-top:.5rem;"
@@ -29,7 +29,7 @@ static const char style[] =
     ".tiles small{display:block;font-size:.8rem;color:var(--soft)}\n"
     ".charts{display:grid;gap:1rem 2rem;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}"
-    "figure{margin:.5rem 0;min-width:0;max-width:32rem}"
+    "figure{margin:.5rem 0;min-width:0;max-width:28rem}"
     "figcaption{font-weight:600;font-size:.95rem;margin-bottom:.25rem}"
     "svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--soft)}"
     ".grid{stroke:var(--line)}.chance{stroke:var(--soft);stroke-dasharray:2 4}"
@@ -49,17 +49,21 @@ static const char style_rest[] =
     ".legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;padding:0;"
     "margin:.25rem 0;font-size:.875rem}.legend li{display:flex;align-items:center;"
     "gap:.4rem;overflow-wrap:anywhere}.legend svg{width:26px;flex:none}"
-    ".key{display:inline-block;width:.8em;height:.8em;margin:0 .2em 0 .6em}\n"
+    ".keys{white-space:nowrap}.key{display:inline-block;width:.8em;height:.8em;margin:0 "
+    ".2em 0 .6em}\n"
     ".scroll{overflow-x:auto;margin:.5rem 0}.scroll:focus-visible{outline:2px solid "
     "var(--s0)}table{border-collapse:collapse;font-size:.875rem;"
     "font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:600;"
-    "padding:.25rem 0}th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);"
+    "padding:.25rem 0}th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);"
     "text-align:right;vertical-align:middle;white-space:nowrap}"
     "thead th{vertical-align:bottom;color:var(--soft);white-space:normal}"
-    "th:first-child{text-align:left;padding-left:0;max-width:22rem;white-space:normal;"
-    "overflow-wrap:anywhere}.words{text-align:left}.path{min-width:9rem;max-width:28rem;"
+    "th:first-child{text-align:left;padding-left:0;min-width:7rem;position:sticky;left:0;"
+    "background:var(--bg);max-width:22rem;"
+    "white-space:normal;"
+    "overflow-wrap:anywhere}.words{text-align:left}th.path:first-child,.path{min-width:9."
+    "5rem;max-width:28rem;"
     "text-align:left;white-space:normal;overflow-wrap:anywhere;font-weight:400}"
-    ".bad{color:var(--bad);font-weight:600}td img{display:block}\n"
+    ".bad{color:var(--bad);font-weight:600}.path img{display:block;margin:.15rem 0}\n"
     "details{margin:.25rem 0}summary{cursor:pointer;color:var(--soft);font-size:.875rem}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);"
     "padding:.75rem;font-size:.8rem}.card{max-width:56rem}.card dt{font-size:.875rem;"
@@ -207,7 +211,11 @@ static void answered(rj_text *t, const rj_report *r)
     rj_html_percent(t, row->fake_generated);
     rj_text_put(t, " of the generated images were answered generated and ");
     rj_html_percent(t, row->fake_unsure);
-    rj_text_put(t, " unsure.</p>\n");
+    rj_text_put(t, " unsure.");
+    if (row->real_unsure > 0.999 && row->fake_unsure > 0.999)
+        rj_text_put(t, " Where all is unsure, the calibration holds too few independent "
+                       "pictures for this level: the model card counts them.");
+    rj_text_put(t, "</p>\n");
 }
 
 static void warnings(rj_text *t, const rj_report *r)
@@ -248,7 +256,7 @@ static void with_interval(rj_text *t, double x, double low, double high)
     if (!isnan(low)) {
         rj_text_put(t, " (");
         rj_text_fixed(t, low, 3);
-        rj_text_put(t, " to ");
+        rj_text_put(t, "\342\200\223"); // an en dash
         rj_text_fixed(t, high, 3);
         rj_text_put(t, ")");
     }
@@ -277,13 +285,20 @@ static void figures_row(rj_text *t, const rij_evaluation_row *row)
 /* The first column's table stands open. */
 static void figures(rj_text *t, const rj_report *r)
 {
-    static const char *const head[] = {"generator",    "photo\302\255graphs",
-                                       "generated",    "AUC (95 %)",
-                                       "AP (95 %)",    "false alarms",
-                                       "found",        "EER",
-                                       "found at 1 %", "alarms at 1 %",
-                                       "found at 5 %", "alarms at 5 %",
-                                       "ECE",          "Brier"};
+    static const char *const head[][2] = {{"generator"},
+                                          {"photo-", "graphs"},
+                                          {"gener-", "ated"},
+                                          {"AUC (95 %)"},
+                                          {"AP (95 %)"},
+                                          {"false", "alarms"},
+                                          {"found"},
+                                          {"EER"},
+                                          {"found", "at 1\302\240%"},
+                                          {"alarms", "at 1\302\240%"},
+                                          {"found", "at 5\302\240%"},
+                                          {"alarms", "at 5\302\240%"},
+                                          {"ECE"},
+                                          {"Brier"}};
 
     for (int c = 0; c < r->columns; c++) {
         const int shown = RJ_MIN(r->generators, ROWS);
@@ -292,7 +307,10 @@ static void figures(rj_text *t, const rj_report *r)
                     c ? "<details><summary>Column " : "<details open><summary>Column ");
         rj_html(t, r->column[c].name);
         rj_text_put(t, "</summary>\n");
-        rj_html_table(t, r->column[c].name, RJ_COUNT(head), head);
+        rj_html_table_start(t, r->column[c].name);
+        for (int k = 0; k < RJ_COUNT(head); k++)
+            rj_html_column(t, head[k][0], head[k][1]);
+        rj_html_table_body(t);
         for (int g = 0; g < shown; g++)
             figures_row(t, rj_report_row(r, c, g));
         figures_row(t, rj_report_row(r, c, r->generators));
@@ -309,17 +327,23 @@ static void figures(rj_text *t, const rj_report *r)
                 r->e->map_fakes);
 }
 
+static void key(rj_text *t, const char *class, const char *name)
+{
+    rj_text_say(t,
+                " <span class=\"keys\"><svg class=\"key\" viewBox=\"0 0 8 8\" "
+                "aria-hidden=\"true\"><rect class=\"%s\" width=\"8\" height=\"8\"/></svg>"
+                "%s</span>",
+                class, name);
+}
+
 static void histograms(rj_text *t, const rj_report *r)
 {
     const int shown = RJ_MIN(r->columns, HISTOGRAMS);
 
-    rj_text_put(t,
-                "<p>Per cent of each class by score: <svg class=\"key\" viewBox=\"0 0 8 "
-                "8\" aria-hidden=\"true\"><rect class=\"real\" width=\"8\" "
-                "height=\"8\"/></svg>photographs, upwards; <svg class=\"key\" "
-                "viewBox=\"0 0 8 8\" aria-hidden=\"true\"><rect class=\"fake\" "
-                "width=\"8\" height=\"8\"/></svg>generated images, downwards.</p>"
-                "<div class=\"charts\">");
+    rj_text_put(t, "<p>Per cent of each class by score:");
+    key(t, "real", "photographs, upwards;");
+    key(t, "fake", "generated images, downwards.");
+    rj_text_put(t, "</p><div class=\"charts\">");
     for (int c = 0; c < shown; c++)
         rj_chart_scores(t, r, c);
     rj_text_put(t, "</div>");
@@ -380,7 +404,7 @@ rij_status rj_report_html(const rj_report *r, rj_text *t)
     histograms(t, r);
     if (r->e->answered) {
         rj_text_put(t, "<h2>Answers</h2>\n");
-        rj_chart_answers(t, r);
+        rj_page_answers(t, r);
     }
     rj_text_put(t, "<h2>Sources of photographs</h2>\n");
     RJ_TRY(rj_page_sources(t, r));

@@ -1,5 +1,6 @@
-/* report_lists.c: the sections of a report that are lists: sources of photographs, the
- * worst mistakes, what an audit found, the model card. Long lists are cut, and say so. */
+/* report_lists.c: the sections of a report that are lists: answers, sources of
+ * photographs, the worst mistakes, what an audit found, the model card. Long lists are
+ * cut, and say so. */
 #include "report/report.h"
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +12,49 @@ static void cut(rj_text *t, int shown, int all, const char *where)
 {
     if (shown < all)
         rj_text_say(t, "<p class=\"note\">%d of %d%s.</p>\n", shown, all, where);
+}
+
+/* ---- answers ---------------------------------------------------------------------- */
+
+static void bar(rj_text *t, double real, double unsure, double generated)
+{
+    const double part[3] = {real, unsure, generated};
+    static const char *const class[3] = {"real", "unsure", "fake"};
+    double x = 0;
+
+    rj_text_put(t, "<svg class=\"bar\" viewBox=\"0 0 100 8\" "
+                   "preserveAspectRatio=\"none\" aria-hidden=\"true\">");
+    for (int k = 0; k < 3; k++) {
+        rj_text_say(t, "<rect class=\"%s\" y=\"0\" height=\"8\"", class[k]);
+        rj_svg_number(t, "x", x);
+        rj_svg_number(t, "width", 100 * part[k]);
+        rj_text_put(t, "/>");
+        x += 100 * part[k];
+    }
+    rj_text_put(t, "</svg>");
+}
+
+void rj_page_answers(rj_text *t, const rj_report *r)
+{
+    static const char *const head[] = {"of", "", "real", "unsure", "generated"};
+
+    rj_html_table(t, "Answers at level 0.05", RJ_COUNT(head), head);
+    for (int i = 0; i < 2 * r->columns; i++) {
+        const int *n = r->column[i / 2].answer[i % 2];
+        const double all = r->n[i % 2];
+
+        rj_text_put(t, "<tr><th scope=\"row\">");
+        rj_html(t, r->column[i / 2].name);
+        rj_text_put(t, i % 2 ? ": generated images</th><td>" : ": photographs</th><td>");
+        bar(t, n[RIJ_ANSWER_REAL] / all, n[RIJ_ANSWER_UNSURE] / all,
+            n[RIJ_ANSWER_GENERATED] / all);
+        rj_text_put(t, "</td>");
+        rj_html_share(t, n[RIJ_ANSWER_REAL] / all);
+        rj_html_share(t, n[RIJ_ANSWER_UNSURE] / all);
+        rj_html_share(t, n[RIJ_ANSWER_GENERATED] / all);
+        rj_html_row_end(t);
+    }
+    rj_html_table_end(t);
 }
 
 /* ---- sources ---------------------------------------------------------------------- */
@@ -36,7 +80,7 @@ static void source_row(rj_text *t, const rj_report *r, const rij_evaluation_sour
         rj_html_share(t, s[c].alarms);
     if (r->e->answered) {
         rj_text_put(t, "<td>");
-        rj_chart_bar(t, 1 - s->generated - s->unsure, s->unsure, s->generated);
+        bar(t, 1 - s->generated - s->unsure, s->unsure, s->generated);
         rj_text_put(t, "</td>");
         for (int c = 0; c < columns; c++) {
             rj_html_share(t, s[c].unsure);
@@ -48,25 +92,20 @@ static void source_row(rj_text *t, const rj_report *r, const rij_evaluation_sour
 
 static void source_heads(rj_text *t, const rj_report *r, int columns)
 {
-    rj_text_put(t, "<tr><th scope=\"row\">column</th><td></td>");
-    for (int c = 0; c < columns; c++) {
-        rj_text_put(t, "<td>");
-        rj_html(t, r->column[c].name);
-        rj_text_put(t, "<br>alarms</td>");
-    }
+    rj_html_table_start(t, "Photographs by source: called generated, and answers");
+    rj_html_column(t, "source", NULL);
+    rj_html_column(t, "photographs", NULL);
+    for (int c = 0; c < columns; c++)
+        rj_html_column(t, r->column[c].name, "alarms");
     if (r->e->answered)
-        rj_text_put(t, "<td></td>");
-    for (int c = 0; r->e->answered && c < 2 * columns; c++) {
-        rj_text_put(t, "<td>");
-        rj_html(t, r->column[c / 2].name);
-        rj_text_put(t, c % 2 ? "<br>generated</td>" : "<br>unsure</td>");
-    }
-    rj_html_row_end(t);
+        rj_html_column(t, r->column[0].name, "answers");
+    for (int c = 0; r->e->answered && c < 2 * columns; c++)
+        rj_html_column(t, r->column[c / 2].name, c % 2 ? "generated" : "unsure");
+    rj_html_table_body(t);
 }
 
 rij_status rj_page_sources(rj_text *t, const rj_report *r)
 {
-    static const char *const head[] = {"source", "photographs"};
     const int all = r->e->sources / r->columns, shown = RJ_MIN(all, SOURCES);
     const int columns = RJ_MIN(r->columns, COLUMNS);
     const rij_evaluation_source **order = rj_alloc((size_t)all, sizeof *order);
@@ -75,7 +114,6 @@ rij_status rj_page_sources(rj_text *t, const rj_report *r)
     for (int i = 0; i < all; i++)
         order[i] = &r->e->source[i * r->columns];
     qsort(order, (size_t)all, sizeof *order, by_alarms);
-    rj_html_table(t, "Photographs by source: called generated", RJ_COUNT(head), head);
     source_heads(t, r, columns);
     for (int i = 0; i < shown; i++)
         source_row(t, r, order[i], columns);
@@ -97,10 +135,8 @@ static rij_status thumbnail(rj_text *t, const char *file, int side)
     rij_status status = rj_image_read(file, &rj_default_limits, &image);
     double factor;
 
-    if (status == RIJ_E_FILE || status == RIJ_E_IMAGE) {
-        rj_text_put(t, "<td class=\"words\">gone</td>");
+    if (status == RIJ_E_FILE || status == RIJ_E_IMAGE)
         return RIJ_OK;
-    }
     RJ_TRY(status);
     factor = RJ_MIN(1.0, (double)side / RJ_MAX(image.w, image.h));
     status = rj_image_resize(&image, RJ_MAX(1, (int)(image.w * factor + 0.5)),
@@ -108,12 +144,11 @@ static rij_status thumbnail(rj_text *t, const char *file, int side)
     if (status == RIJ_OK)
         status = rj_png_encode(&small, &bytes, &n);
     if (status == RIJ_OK) {
-        rj_text_say(t,
-                    "<td><img width=\"%d\" height=\"%d\" alt=\"\" src=\"data:image/png;"
-                    "base64,",
-                    small.w, small.h);
+        rj_text_say(
+            t, "<img width=\"%d\" height=\"%d\" alt=\"\" src=\"data:image/png;base64,",
+            small.w, small.h);
         rj_html_base64(t, bytes, n);
-        rj_text_put(t, "\"></td>");
+        rj_text_put(t, "\">");
     }
     rj_image_free(&image);
     rj_image_free(&small);
@@ -124,12 +159,8 @@ static rij_status thumbnail(rj_text *t, const char *file, int side)
 static rij_status worst(rj_text *t, const rj_report *r, int label)
 {
     static const char *const answers[] = {"unsure", "real", "generated"};
-    const char *const head[6] = {label ? "generated image" : "photograph",
-                                 "margin",
-                                 "score",
-                                 label ? "generator" : "source",
-                                 r->e->answered ? "answer" : "picture",
-                                 "picture"};
+    const char *const head[] = {label ? "generated image" : "photograph", "margin",
+                                "score", label ? "generator" : "source", "answer"};
     rij_evaluation_image image;
 
     if (r->worst[label] == 0) {
@@ -137,11 +168,14 @@ static rij_status worst(rj_text *t, const rj_report *r, int label)
                              : "<p>No photograph was called generated.</p>\n");
         return RIJ_OK;
     }
-    rj_html_table(t, label ? "Worst misses" : "Worst false alarms",
-                  4 + r->e->answered + (r->thumbnails > 0), head);
+    rj_html_table(t, label ? "Worst misses" : "Worst false alarms", 4 + r->e->answered,
+                  head);
     for (int i = 0; i < r->worst[label]; i++) {
         RJ_TRY(rij_evaluation_image_at(r->e, r->image[label][i], &image));
-        rj_text_put(t, "<tr><th scope=\"row\" class=\"path\"><bdi>");
+        rj_text_put(t, "<tr><th scope=\"row\" class=\"path\">");
+        if (r->thumbnails)
+            RJ_TRY(thumbnail(t, image.file, r->thumbnails));
+        rj_text_put(t, "<bdi>");
         rj_html(t, image.path);
         rj_text_put(t, "</bdi></th>");
         rj_html_cell(t, image.margin, 2);
@@ -151,8 +185,6 @@ static rij_status worst(rj_text *t, const rj_report *r, int label)
         rj_text_put(t, "</bdi></td>");
         if (r->e->answered)
             rj_text_say(t, "<td class=\"words\">%s</td>", answers[image.answer]);
-        if (r->thumbnails)
-            RJ_TRY(thumbnail(t, image.file, r->thumbnails));
         rj_html_row_end(t);
     }
     rj_html_table_end(t);

@@ -67,21 +67,46 @@ void rj_html_percent(rj_text *t, double share)
         rj_text_put(t, "&nbsp;%");
 }
 
+void rj_svg_number(rj_text *t, const char *name, double x)
+{
+    rj_text_say(t, " %s=\"", name);
+    rj_text_fixed(t, x, 1);
+    rj_text_put(t, "\"");
+}
+
 /* ---- tables ----------------------------------------------------------------------- */
 
-void rj_html_table(rj_text *t, const char *caption, int heads, const char *const *head)
+void rj_html_table_start(rj_text *t, const char *caption)
 {
     rj_text_put(t, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"");
     rj_html(t, caption);
     rj_text_put(t, "\"><table><caption>");
     rj_html(t, caption);
     rj_text_put(t, "</caption><thead><tr>");
-    for (int i = 0; i < heads; i++) {
-        rj_text_put(t, "<th scope=\"col\">");
-        rj_html(t, head[i]);
-        rj_text_put(t, "</th>");
+}
+
+void rj_html_column(rj_text *t, const char *first, const char *second)
+{
+    rj_text_put(t, "<th scope=\"col\">");
+    rj_html(t, first);
+    if (second) {
+        rj_text_put(t, "<br>");
+        rj_html(t, second);
     }
+    rj_text_put(t, "</th>");
+}
+
+void rj_html_table_body(rj_text *t)
+{
     rj_text_put(t, "</tr></thead><tbody>\n");
+}
+
+void rj_html_table(rj_text *t, const char *caption, int heads, const char *const *head)
+{
+    rj_html_table_start(t, caption);
+    for (int i = 0; i < heads; i++)
+        rj_html_column(t, head[i], NULL);
+    rj_html_table_body(t);
 }
 
 void rj_html_head(rj_text *t, const char *text)
