@@ -133,8 +133,8 @@ static rij_status card_validation(const rj_trainer *t, rij_model *m)
                 t->views);
     rj_text_fixed(&text, auc, 4);
     rj_text_say(&text,
-                " of the classifier; at margin 0 %d of %d views of photographs and %d of "
-                "%d of generated images are called generated",
+                " of the classifier; %d of %d views of photographs and %d of %d of "
+                "generated images lie above margin 0",
                 above[0], n[0], above[1], n[1]);
     return keep(m, "card.validation", &text);
 }

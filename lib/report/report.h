@@ -46,12 +46,15 @@ typedef struct rj_report {
     int worst[2];  /* listed, the worst first */
     int *image[2]; /* their places in the evaluation's images */
     char *about;   /* rij_model_describe() */
+    rj_name *file; /* of all images as opened, sorted; with an audit */
 } rj_report;
 
 /* report_figures.c. r begins with model, e, audit, title, thumbnails. RIJ_E_MEMORY; free
  * it then too. */
 rij_status rj_report_fill(rj_report *r, int worst);
 void rj_report_free(rj_report *r);
+/* A file as the data name it, if it was judged. */
+const char *rj_report_name(const rj_report *r, const char *file);
 /* A row of column c: generator g, or g = generators: "mAP", generators + 1: "POOLED". */
 const rij_evaluation_row *rj_report_row(const rj_report *r, int c, int g);
 /* The row that sums a column up: mAP if a generator counts in it, else POOLED. */

@@ -72,6 +72,7 @@ static void number(rj_text *t, double x, double y, const char *anchor, double va
     rj_text digits = {0};
 
     rj_text_fixed(&digits, value, decimals);
+    t->failed = t->failed || digits.failed;
     label(t, x, y, anchor, digits.bytes ? digits.bytes : "");
     rj_text_free(&digits);
 }

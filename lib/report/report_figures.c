@@ -161,6 +161,25 @@ static rij_status list_worst(rj_report *r, const place *places, int label, int m
     return RIJ_OK;
 }
 
+/* ---- files ------------------------------------------------------------------------ */
+
+static rij_status sort_files(rj_report *r)
+{
+    r->file = rj_alloc((size_t)r->e->images, sizeof *r->file);
+    RJ_REQUIRE(r->file, RIJ_E_MEMORY, "report: no memory for %d names", r->e->images);
+    for (int i = 0; i < r->e->images; i++)
+        r->file[i] = (rj_name){r->e->image[i].file, i};
+    rj_names_sort(r->file, r->e->images);
+    return RIJ_OK;
+}
+
+const char *rj_report_name(const rj_report *r, const char *file)
+{
+    const int image = rj_names_find(r->file, r->e->images, file);
+
+    return image < 0 ? file : r->e->image[image].path;
+}
+
 /* ---- the whole -------------------------------------------------------------------- */
 
 const rij_evaluation_row *rj_report_row(const rj_report *r, int c, int g)
@@ -193,6 +212,8 @@ static rij_status fill(rj_report *r, place *places, int worst)
     r->about = rj_alloc(n, 1);
     RJ_REQUIRE(r->column && r->about, RIJ_E_MEMORY, "report: no memory");
     rij_model_describe(r->model, r->about, n);
+    if (r->audit)
+        RJ_TRY(sort_files(r));
     for (int c = r->columns - 1; c >= 0; c--) { // the first one's order stays
         r->column[c].name = r->e->name[c];
         curves(r, places, c, &r->column[c]);
@@ -224,4 +245,5 @@ void rj_report_free(rj_report *r)
     rj_free(r->image[0]);
     rj_free(r->image[1]);
     rj_free(r->about);
+    rj_free(r->file);
 }

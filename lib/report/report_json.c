@@ -213,8 +213,8 @@ static json_t *audit(writer *w)
         rij_audit_pair p;
 
         if (rij_audit_pair_at(a, i, &p) == RIJ_OK) {
-            set(w, one, "a", text(p.path[0]));
-            set(w, one, "b", text(p.path[1]));
+            set(w, one, "a", text(rj_report_name(w->r, p.path[0])));
+            set(w, one, "b", text(rj_report_name(w->r, p.path[1])));
             set(w, one, "distance", real(p.distance));
             set(w, one, "across_splits", json_boolean(p.across_splits));
             set(w, one, "across_labels", json_boolean(p.across_labels));

@@ -219,9 +219,9 @@ static void audit_pairs(rj_text *t, const rj_report *r)
         if (rij_audit_pair_at(r->audit, i, &p) != RIJ_OK)
             continue;
         rj_text_put(t, "<tr><th scope=\"row\" class=\"path\"><bdi>");
-        rj_html(t, p.path[0]);
+        rj_html(t, rj_report_name(r, p.path[0]));
         rj_text_put(t, "</bdi></th><td class=\"path\"><bdi>");
-        rj_html(t, p.path[1]);
+        rj_html(t, rj_report_name(r, p.path[1]));
         rj_text_put(t, "</bdi></td>");
         rj_html_cell(t, p.distance, 2);
         rj_text_say(t, "<td class=\"words\">%s</td><td class=\"words\">%s</td>",
