@@ -84,6 +84,9 @@ void rj_svg_number(rj_text *t, const char *name, double x); /* an attribute */
 /* Bytes as an image within the page. */
 void rj_html_base64(rj_text *t, const uint8_t *bytes, size_t n);
 
+/* report_style.c: lines, the last NULL. */
+extern const char *const rj_report_style[];
+
 /* report_chart.c: charts, each with its numbers in a table. */
 void rj_chart_roc(rj_text *t, const rj_report *r);
 void rj_chart_pr(rj_text *t, const rj_report *r);

@@ -5,73 +5,6 @@
 
 enum { ROWS = 60, HISTOGRAMS = 8, NAMES = 12 };
 
-static const char style[] =
-    ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#57606a;--line:#d8dee4;"
-    "--box:#f6f8fa;--real:#0b62a8;--fake:#c2410c;--unsure:#8c959f;--bad:#b91c1c;"
-    "--s0:#0b62a8;--s1:#c2410c;--s2:#1a7f37;--s3:#8250df;--s4:#9a6700;--s5:#bf3989;"
-    "--s6:#0e7490;--s7:#57606a}\n"
-    "@media(prefers-color-scheme:dark){:root{--bg:#14171b;--fg:#e6e8eb;--soft:#a0a9b4;"
-    "--line:#343b43;--box:#1c2127;--real:#6db3f2;--fake:#f59e5b;--unsure:#7d8590;"
-    "--bad:#ff8f85;--s0:#6db3f2;--s1:#f59e5b;--s2:#57c66f;--s3:#bc9bff;--s4:#e0b94a;"
-    "--s5:#f48fc4;--s6:#4fc3d9;--s7:#a0a9b4}}\n"
-    "*{box-sizing:border-box}body{margin:0 auto;max-width:76rem;padding:1rem;"
-    "background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}\n"
-    "h1{font-size:1.6rem;line-height:1.25;margin:.5rem 0;overflow-wrap:anywhere}"
-    "h2{font-size:1.2rem;margin:2.5rem 0 .5rem;padding-top:.5rem;"
-    "border-top:1px solid var(--line)}p{max-width:48rem;margin:.6rem 0;"
-    "overflow-wrap:anywhere}.note,figcaption,caption,dt{color:var(--soft)}"
-    ".note{font-size:.875rem}.warn{border-left:4px solid var(--bad);"
-    "padding:.3rem .8rem;background:var(--box)}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));"
-    "gap:.75rem;margin:1rem 0}.tiles div{background:var(--box);padding:.6rem .8rem;"
-    "border-radius:8px}.tiles dt{font-size:.875rem}.tiles dd{margin:0;"
-    "font-size:1.5rem;font-variant-numeric:tabular-nums}"
-    ".tiles small{display:block;font-size:.8rem;color:var(--soft)}\n"
-    ".charts{display:grid;gap:1rem 2rem;"
-    "grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}"
-    "figure{margin:.5rem 0;min-width:0;max-width:28rem}"
-    "figcaption{font-weight:600;font-size:.95rem;margin-bottom:.25rem}"
-    "svg{display:block;width:100%;height:auto}svg text{font-size:12px;fill:var(--soft)}"
-    ".grid{stroke:var(--line)}.chance{stroke:var(--soft);stroke-dasharray:2 4}"
-    ".range{stroke:var(--s0);stroke-width:7;opacity:.3}\n"
-    ".s0,.s1,.s2,.s3,.s4,.s5,.s6,.s7{fill:none;stroke-width:2;stroke-linejoin:round}";
-static const char style_rest[] =
-    ".s0{stroke:var(--s0)}.s1{stroke:var(--s1);stroke-dasharray:7 2}"
-    ".s2{stroke:var(--s2);stroke-dasharray:3 2}"
-    ".s3{stroke:var(--s3);stroke-dasharray:9 2 2 2}"
-    ".s4{stroke:var(--s4);stroke-dasharray:1 2}.s5{stroke:var(--s5)}"
-    ".s6{stroke:var(--s6);stroke-dasharray:7 2}.s7{stroke:var(--s7);stroke-dasharray:3 2}"
-    ".p0{fill:var(--s0)}.p1{fill:var(--s1)}.p2{fill:var(--s2)}.p3{fill:var(--s3)}"
-    ".p4{fill:var(--s4)}.p5{fill:var(--s5)}.p6{fill:var(--s6)}.p7{fill:var(--s7)}"
-    "rect.real{fill:var(--real)}rect.fake{fill:var(--fake)}rect.unsure{fill:var(--unsure)"
-    "}"
-    ".bar{width:6rem;height:.8rem}\n"
-    ".legend{display:flex;flex-wrap:wrap;gap:.1rem 1rem;list-style:none;padding:0;"
-    "margin:.25rem 0;font-size:.875rem}.legend li{display:flex;align-items:center;"
-    "gap:.4rem;overflow-wrap:anywhere}.legend svg{width:26px;flex:none}"
-    ".keys{white-space:nowrap}.key{display:inline-block;width:.8em;height:.8em;margin:0 "
-    ".2em 0 .6em}\n"
-    ".scroll{overflow-x:auto;margin:.5rem 0}.scroll:focus-visible{outline:2px solid "
-    "var(--s0)}table{border-collapse:collapse;font-size:.875rem;"
-    "font-variant-numeric:tabular-nums}caption{text-align:left;font-weight:600;"
-    "padding:.25rem 0}th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);"
-    "text-align:right;vertical-align:middle;white-space:nowrap}"
-    "thead th{vertical-align:bottom;color:var(--soft);white-space:normal}"
-    "th:first-child{text-align:left;padding-left:0;min-width:7rem;position:sticky;left:0;"
-    "background:var(--bg);max-width:22rem;"
-    "white-space:normal;"
-    "overflow-wrap:anywhere}.words{text-align:left}th.path:first-child,.path{min-width:9."
-    "5rem;max-width:28rem;"
-    "text-align:left;white-space:normal;overflow-wrap:anywhere;font-weight:400}"
-    ".bad{color:var(--bad);font-weight:600}.path img{display:block;margin:.15rem 0}\n"
-    "details{margin:.25rem 0}summary{cursor:pointer;color:var(--soft);font-size:.875rem}"
-    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);"
-    "padding:.75rem;font-size:.8rem}.card{max-width:56rem}.card dt{font-size:.875rem;"
-    "margin-top:.6rem}.card dd,.words2 dd{margin:0;overflow-wrap:anywhere}"
-    ".words2 dt{font-weight:600;color:var(--fg);margin-top:.4rem}"
-    ".words2{font-size:.9rem;max-width:48rem}"
-    "@media print{.scroll{overflow:visible}}";
-
 /* ---- in words --------------------------------------------------------------------- */
 
 static void between(rj_text *t, double low, double high, bool percent)
@@ -358,7 +291,7 @@ static void words(rj_text *t)
 {
     rj_text_put(
         t,
-        "<h2>What the words mean</h2><dl class=\"words2\"><dt>margin, score</dt><dd>The "
+        "<h2>What the words mean</h2><dl class=\"words\"><dt>margin, score</dt><dd>The "
         "judge's verdict: above margin 0, which is score 0.5, an image is called "
         "generated.</dd><dt>column</dt><dd>What both classes went through before they "
         "were "
@@ -383,8 +316,10 @@ rij_status rj_report_html(const rj_report *r, rj_text *t)
                    "initial-scale=1\"><title>");
     rj_html(t, r->title);
     rj_text_put(t, "</title>\n<style>");
-    rj_text_put(t, style);
-    rj_text_put(t, style_rest);
+    for (int i = 0; rj_report_style[i]; i++) {
+        rj_text_put(t, rj_report_style[i]);
+        rj_text_put(t, "\n");
+    }
     rj_text_put(t, "</style></head><body>\n<main><h1>");
     rj_html(t, r->title);
     rj_text_put(t, "</h1>\n");

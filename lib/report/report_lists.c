@@ -180,11 +180,11 @@ static rij_status worst(rj_text *t, const rj_report *r, int label)
         rj_text_put(t, "</bdi></th>");
         rj_html_cell(t, image.margin, 2);
         rj_html_cell(t, image.score, 3);
-        rj_text_put(t, "<td class=\"words\"><bdi>");
+        rj_text_put(t, "<td><bdi>");
         rj_html(t, label ? image.generator : image.source[0] ? image.source : "-");
         rj_text_put(t, "</bdi></td>");
         if (r->e->answered)
-            rj_text_say(t, "<td class=\"words\">%s</td>", answers[image.answer]);
+            rj_text_say(t, "<td>%s</td>", answers[image.answer]);
         rj_html_row_end(t);
     }
     rj_html_table_end(t);
@@ -224,8 +224,8 @@ static void audit_pairs(rj_text *t, const rj_report *r)
         rj_html(t, rj_report_name(r, p.path[1]));
         rj_text_put(t, "</bdi></td>");
         rj_html_cell(t, p.distance, 2);
-        rj_text_say(t, "<td class=\"words\">%s</td><td class=\"words\">%s</td>",
-                    p.across_splits ? "yes" : "no", p.across_labels ? "yes" : "no");
+        rj_text_say(t, "<td>%s</td><td>%s</td>", p.across_splits ? "yes" : "no",
+                    p.across_labels ? "yes" : "no");
         rj_html_row_end(t);
     }
     rj_html_table_end(t);
@@ -259,8 +259,8 @@ void rj_page_audit(rj_text *t, const rj_report *r)
             rj_html_cell(t, f.bacc, 3);
             rj_html_cell(t, f.bacc_low, 3);
             rj_html_count(t, f.values);
-            rj_text_put(t, f.shortcut ? "<td class=\"words bad\">shortcut</td>"
-                                      : "<td class=\"words\">no</td>");
+            rj_text_put(t,
+                        f.shortcut ? "<td class=\"bad\">shortcut</td>" : "<td>no</td>");
             rj_html_row_end(t);
         }
     }
