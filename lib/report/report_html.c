@@ -137,6 +137,12 @@ static void answered(rj_text *t, const rj_report *r)
     }
     rj_text_put(t, "<p>Answers at level 0.05");
     rj_text_put(t, r->e->stripped ? ", by the stability strip too: " : ": ");
+    if (row->real_unsure > 0.999 && row->fake_unsure > 0.999) {
+        rj_text_put(t, "all are unsure, usually because the calibration holds too few "
+                       "independent pictures for this level; the model card counts "
+                       "them.</p>\n");
+        return;
+    }
     rj_html_percent(t, row->real_generated);
     rj_text_put(t, " of the photographs were answered generated and ");
     rj_html_percent(t, row->real_unsure);
@@ -144,11 +150,7 @@ static void answered(rj_text *t, const rj_report *r)
     rj_html_percent(t, row->fake_generated);
     rj_text_put(t, " of the generated images were answered generated and ");
     rj_html_percent(t, row->fake_unsure);
-    rj_text_put(t, " unsure.");
-    if (row->real_unsure > 0.999 && row->fake_unsure > 0.999)
-        rj_text_put(t, " Where all is unsure, the calibration holds too few independent "
-                       "pictures for this level: the model card counts them.");
-    rj_text_put(t, "</p>\n");
+    rj_text_put(t, " unsure.</p>\n");
 }
 
 static void warnings(rj_text *t, const rj_report *r)
@@ -221,8 +223,8 @@ static void figures(rj_text *t, const rj_report *r)
     static const char *const head[][2] = {{"generator"},
                                           {"photo-", "graphs"},
                                           {"gener-", "ated"},
-                                          {"AUC (95 %)"},
-                                          {"AP (95 %)"},
+                                          {"AUC"},
+                                          {"AP"},
                                           {"false", "alarms"},
                                           {"found"},
                                           {"EER"},
@@ -240,7 +242,7 @@ static void figures(rj_text *t, const rj_report *r)
                     c ? "<details><summary>Column " : "<details open><summary>Column ");
         rj_html(t, r->column[c].name);
         rj_text_put(t, "</summary>\n");
-        rj_html_table_start(t, r->column[c].name);
+        rj_html_table_start(t, "Figures, some with an interval of 95 %");
         for (int k = 0; k < RJ_COUNT(head); k++)
             rj_html_column(t, head[k][0], head[k][1]);
         rj_html_table_body(t);
