@@ -450,42 +450,8 @@ START_TEST(an_evaluation_keeps_what_examining_says)
 }
 END_TEST
 
-/* ---- card ------------------------------------------------------------------------- */
-
-START_TEST(a_training_leaves_a_card)
-{
-    const place p = place_new(10, 3);
-    const rij_train_options o = brief();
-    rij_model *m = NULL, *back = NULL;
-    char text[8192], *calibration;
-
-    OK(rij_train(p.data, &o, &m));
-    OK(rij_model_save(m, p.model));
-    OK(rij_model_open(p.model, NULL, &back));
-    ck_assert_uint_lt(rij_model_describe(back, text, sizeof text), sizeof text);
-    ck_assert_ptr_nonnull(strstr(text, "card.data   10 photographs in 10 groups ("));
-    ck_assert_ptr_nonnull(strstr(text, "6 generated images in "));
-    ck_assert_ptr_nonnull(strstr(text, "card.generators north 3, south 3\n"));
-    ck_assert_ptr_nonnull(strstr(text, "card.sources not named 10\n"));
-    ck_assert_ptr_nonnull(strstr(text, "card.options encoder small"));
-    ck_assert_ptr_nonnull(strstr(text, "traces off"));
-    ck_assert_ptr_nonnull(strstr(text, "seed 5\n"));
-    ck_assert_ptr_nonnull(strstr(text, "card.validation on "));
-    ck_assert_ptr_nonnull(strstr(text, "card.limits "));
-    calibration = rj_strdup(rj_st_get(&back->about, "card.calibration"));
-    OK(rij_calibrate(back, p.data, NULL));
-    ck_assert_str_ne(calibration, rj_st_get(&back->about, "card.calibration"));
-    ck_assert_ptr_nonnull(strstr(rj_st_get(&back->about, "card.calibration"),
-                                 "10 independent photographs and 3 generated images"));
-    rj_free(calibration);
-    rij_model_free(m);
-    rij_model_free(back);
-    place_free(&p);
-}
-END_TEST
-
 SUITE(report, the_three_files_agree_with_the_evaluation, hostile_names_are_text,
       reports_that_cannot_be_written_leave_nothing, reports_that_cannot_be_are_refused,
       a_report_survives_every_failing_allocation,
       a_hundred_thousand_images_make_no_large_page, two_reports_are_the_same_bytes,
-      an_evaluation_keeps_what_examining_says, a_training_leaves_a_card)
+      an_evaluation_keeps_what_examining_says)

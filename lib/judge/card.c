@@ -105,7 +105,7 @@ static rij_status card_names(const rj_trainer *t, int label, const char *key,
     RJ_REQUIRE(names, RIJ_E_MEMORY, "card: no memory for %d names", d->n);
     for (int i = 0; i < d->n; i++) {
         const rj_sample *s = &d->sample[i];
-        const char *name = label ? d->generator[RJ_MAX(s->generator, 0)] : s->source;
+        const char *name = s->label ? d->generator[s->generator] : s->source;
 
         if (s->usable && s->label == label)
             names[n++] = (rj_name){name ? name : "", i};
