@@ -1,6 +1,5 @@
 /* test_report.c: a page that is whole, JSON and a table that agree with the evaluation,
- * hostile names, files that cannot be written, memory that runs out; and the model card.
- */
+ * hostile names, files that cannot be written, memory that runs out. */
 #include "judged_world.h"
 #include "page_checker.h"
 #include "report/report.h"
