@@ -69,6 +69,8 @@ static const field fields[] = {
     FIELD("resize-min", NUMBER, resize_min, "smallest factor it is resized by"),
     FIELD("validation", NUMBER, validation, "share of groups kept for validation"),
     FIELD("decide", TEXT, decide, "classifier, proximity or fused"),
+    FIELD("align", INT, align, "-1: do not match the JPEG histories of the classes"),
+    FIELD("allow", TEXT, allow, "what an audit may find: format,leaks,mean colour,.."),
     FIELD("shuffle-labels", INT, shuffle_labels, "1: train on shuffled labels"),
 };
 enum { FIELDS = sizeof fields / sizeof *fields };

@@ -126,8 +126,8 @@ typedef struct rij_verdict {
 
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
-    const char *phase;   /* "read", "forge", "stage 1", "traces", "stage 2", "calibrate",
-                            "examine", "evaluate"; never NULL */
+    const char *phase;   /* "read", "audit", "forge", "stage 1", "traces", "stage 2",
+                            "calibrate",   "examine", "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
@@ -276,6 +276,11 @@ typedef struct rij_train_options {
     int min_images;      /* fewest usable images per class (16) */
     int64_t cache_bytes; /* memory for decoded images (1 GiB); off: decode each time */
     int shuffle_labels;  /* 1: train on shuffled labels, to unmask a leak (0) */
+    int align;           /* images are recompressed when read, so that the JPEG history of
+                            a file does not tell its label (on); off */
+    const char *allow;   /* what an audit may find, where training would refuse, between
+                            commas: "format", "quantisation", "dimensions",
+                            "mean colour", "leaks" (pictures in two splits); NULL: none */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
@@ -355,12 +360,16 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * photographs (options->forged then counts as 1). At the end up to 256 images of each
  * class that were kept for validation are judged whole, seven times, for rij_examine().
  *
+ * The data are audited first, all splits of a manifest (docs/math.md): what is found is
+ * told by notes, JPEG histories are aligned, groups of equal pictures joined.
+ *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
  *   RIJ_E_CANCELLED  the progress callback asked to stop
  *   RIJ_E_FILE       the manifest or folder cannot be read
  *   RIJ_E_DATA       no real images, too few usable ones, a column is missing, a label
- *                    is neither real nor fake, or a group lies in two splits
+ *                    is neither real nor fake, a group lies in two splits; or the audit
+ *                    found what would teach the label and is not allowed by name
  *   RIJ_E_MEMORY     memory ran out
  *   RIJ_E_DEVICE     there is no such device
  *   RIJ_E_DIVERGED   the loss is no longer finite: step and rate are in the message

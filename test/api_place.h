@@ -135,6 +135,7 @@ static inline rij_train_options brief(void)
     o.batch1 = o.batch2 = 4;
     o.steps1 = o.steps2 = 2;
     o.traces = -1;
+    o.allow = "mean colour, dimensions"; // a dozen pictures
     return o;
 }
 

@@ -147,7 +147,8 @@ enum rj_stream {
     RJ_STREAM_FORGE,
     RJ_STREAM_KMEANS,
     RJ_STREAM_TEST,
-    RJ_STREAM_EVALUATE
+    RJ_STREAM_EVALUATE,
+    RJ_STREAM_ALIGN
 };
 /* The generator itself: ten rounds on a counter under a key. */
 void rj_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

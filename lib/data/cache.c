@@ -75,13 +75,28 @@ static const rj_image *keep(rj_cache *c, int sample, rj_image *image)
     return kept ? place : NULL;
 }
 
+static rij_status read_sample(const rj_sample *s, rj_image *out)
+{
+    rj_image as_it_is = {0};
+    rij_status status;
+
+    RJ_TRY(rj_image_read(s->path, &rj_default_limits, &as_it_is));
+    if (s->quality == 0) {
+        *out = as_it_is;
+        return RIJ_OK;
+    }
+    status = rj_degrade_jpeg(&as_it_is, s->quality, out);
+    rj_image_free(&as_it_is);
+    return status;
+}
+
 rij_status rj_cache_take(rj_cache *c, int sample, const rj_image **image)
 {
     const rj_image *kept = find(c, sample);
     rj_image decoded, *own;
 
     if (!kept) {
-        RJ_TRY(rj_image_read(c->d->sample[sample].path, &rj_default_limits, &decoded));
+        RJ_TRY(read_sample(&c->d->sample[sample], &decoded));
         kept = keep(c, sample, &decoded);
     } else {
         decoded = (rj_image){0};

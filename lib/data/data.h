@@ -80,6 +80,7 @@ typedef struct rj_facts {
     int w, h; /* upright */
     enum rj_format format;
     uint64_t quantisation; /* of a JPEG's tables */
+    int quality; /* of a JPEG: the standard one whose luma table is nearest, 1..100 */
     uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel */
 } rj_facts;
 /* They, and the picture. RIJ_E_FILE, RIJ_E_IMAGE, RIJ_E_MEMORY, which name the file. */
@@ -162,6 +163,7 @@ typedef struct rj_sample {
     int parent;       /* sample index of the real it was made from, or -1 */
     bool validation;  /* kept out of training */
     bool usable;      /* false once it could not be decoded */
+    int quality; /* JPEG quality that it is recompressed at when it is read; 0: none */
 } rj_sample;
 
 typedef struct rj_dataset {

@@ -3,20 +3,69 @@
  *
  * A PNG is a row of chunks (length, four letters, data, checksum), a JPEG a row of
  * segments (FF, a marker, a length). The names of those that are no pixels make
- * `metadata`, the bytes of the quantisation tables (marker DB) make `quantisation`. */
+ * `metadata`, the bytes of the quantisation tables (marker DB) make `quantisation`.
+ *
+ * The standard tables of quality q (ITU-T T.81, K.1, scaled as libjpeg does) are the one
+ * of quality 50 times s / 100, s = 5000 / q below 50 and 200 - 2 q from there, rounded
+ * and kept in 1..255. Their sum falls as q grows, and only their sum is compared. */
 #include "data/data.h"
+#include <stdlib.h>
 #include <string.h>
 
-enum { QUANTISATION = 0xdb, FIRST_APP = 0xe0, COMMENT = 0xfe };
+enum { QUANTISATION = 0xdb, FIRST_APP = 0xe0, COMMENT = 0xfe, COEFFICIENTS = 64 };
+
+/* Of quality 50, luma; the order does not matter to a sum. */
+static const uint8_t standard[COEFFICIENTS] = {
+    16, 11, 10, 16, 24,  40,  51,  61,  12, 12, 14, 19, 26,  58,  60,  55,
+    14, 13, 16, 24, 40,  57,  69,  56,  14, 17, 22, 29, 51,  87,  80,  62,
+    18, 22, 37, 56, 68,  109, 103, 77,  24, 35, 55, 64, 81,  104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99};
+
+static int standard_sum(int quality)
+{
+    const int scale = quality < 50 ? 5000 / quality : 200 - 2 * quality;
+    int sum = 0;
+
+    for (int i = 0; i < COEFFICIENTS; i++) {
+        const int v = (standard[i] * scale + 50) / 100;
+
+        sum += v < 1 ? 1 : v > 255 ? 255 : v;
+    }
+    return sum;
+}
+
+/* By table 0 of a segment of tables; 0 if it is not in it. A table: a byte of precision
+ * (8 or 16 bits) and number, then 64 values. */
+static int quality_of(const rj_segment *s)
+{
+    for (size_t at = 0; at < s->n;) {
+        const size_t each = s->bytes[at] >> 4 ? 2 : 1;
+        int sum = 0, best = 1;
+
+        if (s->n - at - 1 < COEFFICIENTS * each)
+            return 0;
+        for (size_t i = at + each; i < at + 1 + COEFFICIENTS * each; i += each)
+            sum += s->bytes[i] + (each == 2 ? s->bytes[i - 1] << 8 : 0);
+        if ((s->bytes[at] & 15) == 0) {
+            for (int q = 2; q <= 100; q++)
+                if (abs(standard_sum(q) - sum) < abs(standard_sum(best) - sum))
+                    best = q;
+            return best;
+        }
+        at += 1 + COEFFICIENTS * each;
+    }
+    return 0;
+}
 
 static void of_jpeg(const uint8_t *p, size_t n, rj_facts *f)
 {
     rj_segment s;
 
     for (size_t at = 2; rj_jpeg_segment(p, n, &at, &s);) {
-        if (s.marker == QUANTISATION)
+        if (s.marker == QUANTISATION) {
             f->quantisation = rj_hash(s.bytes, s.n, f->quantisation);
-        else if (s.marker >= FIRST_APP && s.marker <= COMMENT)
+            f->quality = f->quality ? f->quality : quality_of(&s);
+        } else if (s.marker >= FIRST_APP && s.marker <= COMMENT)
             f->metadata = rj_hash(&s.marker, 1, f->metadata);
     }
 }

@@ -7,6 +7,7 @@
  * share that is right, averaged over the classes, is the fact's balanced accuracy; chance
  * is one half. Its interval is the binomial's. */
 #include "judge/judge.h"
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,27 +16,9 @@
 enum { FOLDS = 5, BINS = 16, COLOUR_BINS = 4 };
 static const double most_bacc = 0.6;
 
-enum fact {
-    FILE_SIZE,
-    BYTES_PER_PIXEL,
-    DIMENSIONS,
-    FORMAT,
-    QUANTISATION,
-    METADATA,
-    SOURCE,
-    MEAN_COLOUR,
-    FACTS
-};
-static const char *const names[FACTS] = {"file size", "bytes per pixel", "dimensions",
-                                         "format",    "quantisation",    "metadata",
-                                         "source",    "mean colour"};
-
-struct rij_audit_report {
-    rij_audit_fact fact[FACTS];
-    rij_audit_pair *pair;
-    int pairs;
-    rj_dataset data; /* the pairs' paths */
-};
+const char *const rj_fact_names[RJ_FACTS] = {"file size", "bytes per pixel", "dimensions",
+                                             "format",    "quantisation",    "metadata",
+                                             "source",    "mean colour"};
 
 /* ---- codes ------------------------------------------------------------------------ */
 
@@ -64,49 +47,62 @@ static rij_status bin(int n, const double *value, int bins, uint64_t *code)
     return RIJ_OK;
 }
 
-static double number_of(const rj_audited *image, enum fact which, int part)
+static double number_of(const rj_audited *image, enum rj_fact which, int part)
 {
     switch (which) {
-    case FILE_SIZE:
+    case RJ_FACT_FILE_SIZE:
         return (double)image->facts.bytes;
-    case BYTES_PER_PIXEL:
+    case RJ_FACT_BYTES_PER_PIXEL:
         return (double)image->facts.bytes / image->facts.w / image->facts.h;
     default:
         return image->mean[part];
     }
 }
 
-static uint64_t code_of(const rj_audited *image, const rj_sample *s, enum fact which)
+static uint64_t code_of(const rj_audited *image, const rj_sample *s, enum rj_fact which,
+                        int crop)
 {
+    const int most = crop ? crop : INT_MAX;
+
     switch (which) {
-    case DIMENSIONS:
-        return (uint64_t)image->facts.w << 32 | (uint64_t)image->facts.h;
-    case FORMAT:
+    case RJ_FACT_DIMENSIONS:
+        return (uint64_t)RJ_MIN(image->facts.w, most) << 32 |
+               (uint64_t)RJ_MIN(image->facts.h, most);
+    case RJ_FACT_FORMAT:
         return (uint64_t)image->facts.format;
-    case QUANTISATION:
+    case RJ_FACT_QUANTISATION:
         return image->facts.quantisation;
-    case METADATA:
+    case RJ_FACT_METADATA:
         return image->facts.metadata;
     default:
         return s->source ? rj_hash(s->source, strlen(s->source), 0) : 0;
     }
 }
 
-static rij_status codes(const rj_dataset *d, int n, const rj_audited *image,
-                        enum fact which, uint64_t *code)
+/* Images of an audit that vote. */
+typedef struct voters {
+    const rj_dataset *d;
+    int n, crop;
+    const rj_audited *const *image;
+} voters;
+
+static rij_status codes(const voters *v, enum rj_fact which, uint64_t *code)
 {
-    const bool colour = which == MEAN_COLOUR;
-    const bool number = which == FILE_SIZE || which == BYTES_PER_PIXEL || colour;
+    const int n = v->n;
+    const bool colour = which == RJ_FACT_MEAN_COLOUR;
+    const bool number =
+        which == RJ_FACT_FILE_SIZE || which == RJ_FACT_BYTES_PER_PIXEL || colour;
     double *value = rj_alloc((size_t)n, sizeof *value);
     rij_status status = RIJ_OK;
 
     RJ_REQUIRE(value, RIJ_E_MEMORY, "audit: no memory");
     for (int part = 0; part < (colour ? 3 : 1) && status == RIJ_OK; part++) {
         for (int i = 0; i < n; i++) {
+            const rj_sample *s = &v->d->sample[v->image[i]->sample];
+
             if (part == 0)
-                code[i] =
-                    number ? 0 : code_of(&image[i], &d->sample[image[i].sample], which);
-            value[i] = number ? number_of(&image[i], which, part) : 0;
+                code[i] = number ? 0 : code_of(v->image[i], s, which, v->crop);
+            value[i] = number ? number_of(v->image[i], which, part) : 0;
         }
         if (number)
             status = bin(n, value, colour ? COLOUR_BINS : BINS, code);
@@ -163,9 +159,9 @@ static void count(int n, const ballot *b, const int total[FOLDS][2], double righ
         right[label] = 0.5 * twice[label] / all[label];
 }
 
-static rij_status vote(const rj_dataset *d, int n, const rj_audited *image,
-                       enum fact which, rij_audit_fact *fact)
+static rij_status vote(const voters *v, enum rj_fact which, rij_audit_fact *fact)
 {
+    const int n = v->n;
     uint64_t *code = rj_alloc((size_t)n, sizeof *code);
     ballot *b = rj_alloc((size_t)n, sizeof *b);
     int total[FOLDS][2] = {{0}}, all[2] = {0};
@@ -173,18 +169,18 @@ static rij_status vote(const rj_dataset *d, int n, const rj_audited *image,
     rij_status status = RIJ_E_MEMORY;
 
     if (code && b)
-        status = codes(d, n, image, which, code);
+        status = codes(v, which, code);
     else
         rj_fail(status, "audit: no memory for %d images", n);
     for (int i = 0; i < n && status == RIJ_OK; i++) {
-        const rj_sample *s = &d->sample[image[i].sample];
+        const rj_sample *s = &v->d->sample[v->image[i]->sample];
 
         b[i] = (ballot){code[i], s->label, (int)(s->group % FOLDS)};
         total[b[i].fold][b[i].label]++;
         all[b[i].label]++;
     }
     if (status == RIJ_OK) {
-        *fact = (rij_audit_fact){.name = names[which]};
+        *fact = (rij_audit_fact){.name = rj_fact_names[which]};
         qsort(b, (size_t)n, sizeof *b, by_code);
         count(n, b, (const int(*)[2])total, right, &fact->values);
         for (int label = 0; label < 2; label++)
@@ -198,16 +194,40 @@ static rij_status vote(const rj_dataset *d, int n, const rj_audited *image,
     return status;
 }
 
+/* Every fact, on the images that vote; none where a class is missing. */
+static rij_status vote_all(const rj_auditing *a, rij_audit_report *report)
+{
+    const rj_audited **image = rj_alloc((size_t)report->n, sizeof *image);
+    voters v = {&report->data, 0, a->crop, image};
+    int have[2] = {0};
+    rij_status status = RIJ_OK;
+
+    RJ_REQUIRE(image, RIJ_E_MEMORY, "audit: no memory");
+    for (int i = 0; i < report->n; i++) {
+        const rj_sample *s = &report->data.sample[report->image[i].sample];
+
+        if (a->split && s->split != a->split)
+            continue;
+        have[s->label]++;
+        image[v.n++] = &report->image[i];
+    }
+    for (int k = 0; k < RJ_FACTS && status == RIJ_OK; k++) {
+        report->fact[k] = (rij_audit_fact){.name = rj_fact_names[k], .bacc = NAN};
+        if (have[0] && have[1])
+            status = vote(&v, (enum rj_fact)k, &report->fact[k]);
+    }
+    rj_free(image);
+    report->votes[0] = have[0];
+    report->votes[1] = have[1];
+    return status;
+}
+
 /* ---- reading ---------------------------------------------------------------------- */
 
 typedef struct run {
-    const rij_audit_options *o;
-    rj_pool *pool;
-    rj_dataset data;
-    rj_audited *image; /* usable ones, in the data's order */
+    rij_audit_report *report;
     char (*reason)[256];
-    int n, first;
-    double told_s, start_s;
+    int first;
 } run;
 
 enum { CHUNK = 64 };
@@ -216,14 +236,14 @@ static rij_status look(void *job, int index, int worker)
 {
     run *r = job;
     const int sample = r->first + index;
-    rj_audited *a = &r->image[sample];
+    rj_audited *a = &r->report->image[sample];
     rj_image image = {0};
     rij_status status;
 
     (void)worker;
     a->sample = sample;
-    status =
-        rj_facts_read(r->data.sample[sample].path, &rj_default_limits, &a->facts, &image);
+    status = rj_facts_read(r->report->data.sample[sample].path, &rj_default_limits,
+                           &a->facts, &image);
     if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {
         snprintf(r->reason[sample], sizeof *r->reason, "%s", rij_last_error());
         return RIJ_OK;
@@ -234,99 +254,88 @@ static rij_status look(void *job, int index, int worker)
     return status;
 }
 
-static rij_status tell(run *r, int step, const char *note)
+/* Every file once; those that cannot be used are told of, if asked, and left out. */
+static rij_status read_all(rj_auditing *a, run *r)
 {
-    const double now_s = rj_now_s(), spent_s = now_s - r->start_s;
-    const rij_progress p = {.phase = "read",
-                            .note = note,
-                            .step = step,
-                            .steps = r->data.n,
-                            .images_s = spent_s > 0 ? step / spent_s : 0,
-                            .eta_s = step ? spent_s / step * (r->data.n - step) : 0};
+    rij_audit_report *report = r->report;
+    const int all = report->data.n;
 
-    if (!note && step < r->data.n && now_s - r->told_s < 0.25)
-        return RIJ_OK;
-    r->told_s = now_s;
-    if (r->o->progress && r->o->progress(&p, r->o->user) != 0)
-        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"read\" at image %d of %d",
-                       step, r->data.n);
-    return RIJ_OK;
-}
+    for (r->first = 0; r->first < all; r->first += CHUNK) {
+        const int chunk = RJ_MIN(CHUNK, all - r->first);
 
-/* Every file once; those that cannot be used are told of and left out. */
-static rij_status read_all(run *r)
-{
-    r->start_s = rj_now_s();
-    r->image = rj_alloc((size_t)r->data.n, sizeof *r->image);
-    r->reason = rj_alloc((size_t)r->data.n, sizeof *r->reason);
-    RJ_REQUIRE(r->image && r->reason, RIJ_E_MEMORY, "audit: no memory for %d images",
-               r->data.n);
-    for (r->first = 0; r->first < r->data.n; r->first += CHUNK) {
-        const int chunk = RJ_MIN(CHUNK, r->data.n - r->first);
-
-        RJ_TRY(rj_parallel_for(r->pool, chunk, look, r));
+        RJ_TRY(rj_parallel_for(a->pool, chunk, look, r));
         for (int i = r->first; i < r->first + chunk; i++)
-            if (r->reason[i][0])
-                RJ_TRY(tell(r, i, r->reason[i]));
-        RJ_TRY(tell(r, r->first + chunk, NULL));
+            if (r->reason[i][0] && a->notes)
+                RJ_TRY(rj_teller_note(&a->tell, r->reason[i]));
+        RJ_TRY(rj_teller_step(&a->tell, r->first + chunk));
     }
-    for (int i = 0; i < r->data.n; i++)
+    for (int i = 0; i < all; i++)
         if (!r->reason[i][0])
-            r->image[r->n++] = r->image[i];
+            report->image[report->n++] = report->image[i];
     return RIJ_OK;
 }
 
-static rij_status both_classes(const run *r)
+rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
+                    rij_audit_report *report)
 {
-    int have[2] = {0};
+    run r = {.report = report};
+    rij_status status;
 
-    for (int i = 0; i < r->n; i++)
-        have[r->data.sample[r->image[i].sample].label]++;
-    RJ_REQUIRE(have[0] && have[1], RIJ_E_DATA,
-               "audit: %d usable real and %d usable generated images; both classes are "
-               "needed",
-               have[0], have[1]);
-    return RIJ_OK;
+    RJ_TRY(rj_dataset_open(data, split, &report->data));
+    report->image = rj_alloc((size_t)report->data.n, sizeof *report->image);
+    r.reason = rj_alloc((size_t)report->data.n, sizeof *r.reason);
+    if (!report->image || !r.reason) {
+        rj_free(r.reason);
+        return rj_fail(RIJ_E_MEMORY, "audit: no memory for %d images", report->data.n);
+    }
+    rj_teller_phase(&a->tell, "audit", report->data.n);
+    status = read_all(a, &r);
+    rj_free(r.reason);
+    RJ_TRY(status);
+    RJ_TRY(vote_all(a, report));
+    return rj_audit_pairs_find(a->pool, &report->data, report->n, report->image,
+                               &report->pair, &report->pairs);
 }
 
 /* ---- the public header ------------------------------------------------------------ */
 
-static rij_status audit(run *r, const char *data, rij_audit_report *report)
+static rij_status audit(const rij_audit_options *o, const char *data,
+                        rij_audit_report *report)
 {
-    RJ_TRY(rj_pool_new(r->o->threads, &r->pool));
-    RJ_TRY(rj_dataset_open(data, r->o->split, &r->data));
-    RJ_TRY(read_all(r));
-    RJ_TRY(both_classes(r));
-    for (int k = 0; k < FACTS; k++)
-        RJ_TRY(vote(&r->data, r->n, r->image, (enum fact)k, &report->fact[k]));
-    return rj_audit_pairs_find(r->pool, &r->data, r->n, r->image, &report->pair,
-                               &report->pairs);
+    rj_auditing a = {.tell = {.progress = o->progress, .user = o->user}, .notes = true};
+    rij_status status;
+
+    RJ_TRY(rj_pool_new(o->threads, &a.pool));
+    status = rj_audit(&a, data, o->split, report);
+    rj_pool_free(a.pool);
+    RJ_TRY(status);
+    RJ_REQUIRE(report->votes[0] && report->votes[1], RIJ_E_DATA,
+               "audit: %d usable real and %d usable generated images; both classes are "
+               "needed",
+               report->votes[0], report->votes[1]);
+    return RIJ_OK;
 }
 
 RIJ_API rij_status rij_audit(const char *data, const rij_audit_options *options,
                              rij_audit_report **report)
 {
     const rij_audit_options usual = RIJ_AUDIT_OPTIONS_INIT;
-    run r = {.o = options ? options : &usual};
+    const rij_audit_options *o = options ? options : &usual;
     rij_audit_report *made;
     rij_status status;
 
     RJ_REQUIRE(report, RIJ_E_ARGUMENT, "rij_audit: report is NULL");
     *report = NULL;
     RJ_REQUIRE(data, RIJ_E_ARGUMENT, "rij_audit: data is NULL");
-    RJ_REQUIRE(r.o->size == sizeof *r.o, RIJ_E_ARGUMENT,
+    RJ_REQUIRE(o->size == sizeof *o, RIJ_E_ARGUMENT,
                "rij_audit: options.size is %zu, not %zu; start with "
                "RIJ_AUDIT_OPTIONS_INIT",
-               r.o->size, sizeof *r.o);
-    RJ_REQUIRE(r.o->threads >= 0 && r.o->threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
-               "rij_audit: threads is %d, not in 0..%d", r.o->threads, RJ_MAX_THREADS);
+               o->size, sizeof *o);
+    RJ_REQUIRE(o->threads >= 0 && o->threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
+               "rij_audit: threads is %d, not in 0..%d", o->threads, RJ_MAX_THREADS);
     made = rj_alloc(1, sizeof *made);
     RJ_REQUIRE(made, RIJ_E_MEMORY, "audit: no memory");
-    status = audit(&r, data, made);
-    rj_free(r.image);
-    rj_free(r.reason);
-    rj_pool_free(r.pool);
-    made->data = r.data;
+    status = audit(o, data, made);
     if (status == RIJ_OK)
         *report = made;
     else
@@ -336,13 +345,13 @@ RIJ_API rij_status rij_audit(const char *data, const rij_audit_options *options,
 
 RIJ_API int rij_audit_facts(const rij_audit_report *report)
 {
-    return report ? FACTS : 0;
+    return report ? RJ_FACTS : 0;
 }
 
 RIJ_API rij_status rij_audit_fact_at(const rij_audit_report *report, int index,
                                      rij_audit_fact *fact)
 {
-    RJ_REQUIRE(report && fact && index >= 0 && index < FACTS, RIJ_E_ARGUMENT,
+    RJ_REQUIRE(report && fact && index >= 0 && index < RJ_FACTS, RIJ_E_ARGUMENT,
                "rij_audit_fact_at: no fact %d", index);
     *fact = report->fact[index];
     return RIJ_OK;
@@ -356,9 +365,16 @@ RIJ_API int rij_audit_pairs(const rij_audit_report *report)
 RIJ_API rij_status rij_audit_pair_at(const rij_audit_report *report, int index,
                                      rij_audit_pair *pair)
 {
+    const rj_alike *alike;
+    const rj_sample *a, *b;
+
     RJ_REQUIRE(report && pair && index >= 0 && index < report->pairs, RIJ_E_ARGUMENT,
                "rij_audit_pair_at: no pair %d", index);
-    *pair = report->pair[index];
+    alike = &report->pair[index];
+    a = &report->data.sample[alike->sample[0]];
+    b = &report->data.sample[alike->sample[1]];
+    *pair = (rij_audit_pair){
+        {a->path, b->path}, alike->distance, a->split != b->split, a->label != b->label};
     return RIJ_OK;
 }
 
@@ -367,6 +383,7 @@ RIJ_API void rij_audit_report_free(rij_audit_report *report)
     if (!report)
         return;
     rj_free(report->pair);
+    rj_free(report->image);
     rj_dataset_free(&report->data);
     rj_free(report);
 }

@@ -98,7 +98,7 @@ typedef struct search {
     int n;
     const rj_audited *image;
     struct found {
-        rij_audit_pair *pair;
+        rj_alike *pair;
         int n, room;
     } * found;
 } search;
@@ -119,14 +119,13 @@ static rij_status compare(void *job, int index, int worker)
             !alike(a, &s->image[k], &apart))
             continue;
         RJ_TRY(rj_grow((void **)&f->pair, &f->room, f->n + 1, sizeof *f->pair));
-        f->pair[f->n++] = (rij_audit_pair){
-            {x->path, y->path}, apart, x->split != y->split, x->label != y->label};
+        f->pair[f->n++] = (rj_alike){{a->sample, s->image[k].sample}, apart};
     }
     return RIJ_OK;
 }
 
 rij_status rj_audit_pairs_find(rj_pool *pool, const rj_dataset *d, int n,
-                               const rj_audited *image, rij_audit_pair **pair, int *pairs)
+                               const rj_audited *image, rj_alike **pair, int *pairs)
 {
     search s = {d, n, image, rj_alloc((size_t)n, sizeof *s.found)};
     int room = 0;

@@ -108,58 +108,32 @@ RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
 
 /* ---- calibrate -------------------------------------------------------------------- */
 
-typedef struct run {
-    const rij_calibrate_options *o;
-    const char *phase;
-    double start_s, told_s;
-} run;
-
-static rij_status tell(run *r, int64_t step, int64_t steps, const char *note)
-{
-    const double spent_s = rj_now_s() - r->start_s;
-    const rij_progress p = {
-        .phase = r->phase,
-        .note = note,
-        .step = step,
-        .steps = steps,
-        .images_s = spent_s > 0 ? (double)step / spent_s : 0,
-        .eta_s = step > 0 ? spent_s / (double)step * (double)(steps - step) : 0};
-
-    if (r->o->progress && r->o->progress(&p, r->o->user) != 0)
-        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"%s\" at step %jd of %jd",
-                       r->phase, (intmax_t)step, (intmax_t)steps);
-    return RIJ_OK;
-}
-
 static int note(const char *line, void *user)
 {
-    return tell(user, 0, 0, line) != RIJ_OK;
+    return rj_teller_note(user, line) != RIJ_OK;
 }
 
-static rij_status done(int n, int all, void *user)
+static rij_status judged(int done, int all, void *user)
 {
-    run *r = user;
-    const double now_s = rj_now_s();
+    rj_teller *t = user;
 
-    if (n < all && now_s - r->told_s < 0.25)
-        return RIJ_OK;
-    r->told_s = now_s;
-    return tell(r, n, all, NULL);
+    t->steps = all;
+    return rj_teller_step(t, done);
 }
 
-static rij_status calibrate(rij_model *m, const char *data, run *r)
+static rij_status calibrate(rij_model *m, const char *data, const char *split,
+                            rj_teller *t)
 {
     rj_dataset d = {0};
     rj_cache *cache = NULL;
     rj_calibration made = {0};
     rij_status status;
 
-    RJ_TRY_DONE(rj_dataset_open(data, r->o->split, &d));
+    RJ_TRY_DONE(rj_dataset_open(data, split, &d));
     RJ_TRY_DONE(rj_cache_new(&d, 0, &cache));
-    RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, r));
-    r->phase = "calibrate";
-    r->start_s = rj_now_s();
-    RJ_TRY_DONE(rj_calibration_gather(m, &d, cache, false, done, r, &made));
+    RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, t));
+    rj_teller_phase(t, "calibrate", 1);
+    RJ_TRY_DONE(rj_calibration_gather(m, &d, cache, false, judged, t, &made));
     RJ_TRY_DONE(rj_card_calibration(m, &made));
     rj_calibration_free(&m->calibration);
     m->calibration = made;
@@ -175,13 +149,16 @@ RIJ_API rij_status rij_calibrate(rij_model *model, const char *data,
                                  const rij_calibrate_options *options)
 {
     const rij_calibrate_options usual = RIJ_CALIBRATE_OPTIONS_INIT;
-    run r = {.o = options ? options : &usual, .phase = "read", .start_s = rj_now_s()};
+    const rij_calibrate_options *o = options ? options : &usual;
+    rj_teller t = {0};
 
     RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_calibrate: %s is NULL",
                model ? "data" : "model");
-    RJ_REQUIRE(r.o->size == sizeof *r.o, RIJ_E_ARGUMENT,
+    RJ_REQUIRE(o->size == sizeof *o, RIJ_E_ARGUMENT,
                "rij_calibrate: options.size is %zu, not %zu; start with "
                "RIJ_CALIBRATE_OPTIONS_INIT",
-               r.o->size, sizeof *r.o);
-    return calibrate(model, data, &r);
+               o->size, sizeof *o);
+    t = (rj_teller){.progress = o->progress, .user = o->user};
+    rj_teller_phase(&t, "read", 0);
+    return calibrate(model, data, o->split, &t);
 }

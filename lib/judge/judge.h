@@ -5,6 +5,22 @@
 #include "data/data.h"
 #include "model/model.h"
 
+/* ---- progress.c ------------------------------------------------------------------- */
+
+/* What a long call tells; begins with its callback and the callback's user. */
+typedef struct rj_teller {
+    rij_progress_fn progress; /* or NULL */
+    void *user;
+    const char *phase;
+    int64_t step, steps;
+    double start_s, told_s;
+} rj_teller;
+void rj_teller_phase(rj_teller *t, const char *phase, int64_t steps);
+/* Steps done so far, at most four times a second but for the last; a line for a person.
+ * RIJ_E_CANCELLED as asked. */
+rij_status rj_teller_step(rj_teller *t, int64_t step);
+rij_status rj_teller_note(rj_teller *t, const char *line);
+
 /* ---- metrics.c -------------------------------------------------------------------- */
 
 /* Positive = fake (label 1), a higher score is more fake. Definitions in docs/math.md, as
@@ -247,20 +263,59 @@ typedef struct rj_audited {
 
 /* What pixels say: all but `sample` and `facts`. RIJ_E_MEMORY. */
 rij_status rj_audit_look(const rj_image *image, rj_audited *out);
+enum rj_fact {
+    RJ_FACT_FILE_SIZE,
+    RJ_FACT_BYTES_PER_PIXEL,
+    RJ_FACT_DIMENSIONS,
+    RJ_FACT_FORMAT,
+    RJ_FACT_QUANTISATION,
+    RJ_FACT_METADATA,
+    RJ_FACT_SOURCE,
+    RJ_FACT_MEAN_COLOUR,
+    RJ_FACTS
+};
+extern const char *const rj_fact_names[RJ_FACTS];
+/* Two samples that show the same, and the distance of their thumbnails. */
+typedef struct rj_alike {
+    int sample[2];
+    double distance;
+} rj_alike;
+struct rij_audit_report {
+    rij_audit_fact fact[RJ_FACTS]; /* bacc is NAN where a class is missing */
+    int votes[2];                  /* images that tell the facts, by label */
+    rj_alike *pair;
+    int pairs;
+    rj_dataset data;
+    rj_audited *image; /* usable ones, in the data's order */
+    int n;
+};
+typedef struct rj_auditing {
+    rj_pool *pool;
+    rj_teller tell;
+    bool notes;     /* of unusable files */
+    uint64_t split; /* facts are those of this split (hash of its name); 0: of all */
+    int crop;       /* sides count up to it, as a crop shows them; 0: whole */
+} rj_auditing;
+/* Audit data into an empty report, which is the caller's to empty, on failure too. */
+rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
+                    rij_audit_report *report);
+
 /* Pairs of files that show the same, in another group or split; in the order of the data.
  * *pair is freed by the caller, on failure too. RIJ_E_MEMORY. */
 rij_status rj_audit_pairs_find(rj_pool *pool, const rj_dataset *d, int n,
-                               const rj_audited *image, rij_audit_pair **pair,
-                               int *pairs);
+                               const rj_audited *image, rj_alike **pair, int *pairs);
 
 /* ---- training: train.c joins, traces.c stage 1, detector.c stage 2 ----------------- */
 
+enum { RJ_AUDIT_LINE = 160 };
 /* Everything a training holds. Made and freed by train.c; `net` learns. */
 typedef struct rj_trainer {
     rij_train_options o; /* resolved */
     rj_pool *pool;
     rj_device *dev; /* of the options' precision */
     rj_dataset data;
+    char (*found)[RJ_AUDIT_LINE]; /* what its audit found, line by line */
+    int founds, found_room;
     rj_cache *cache;
     rj_tape tape;    /* one optimiser step */
     rj_tape judging; /* frozen: validation, F_0 */
@@ -303,6 +358,10 @@ rij_status rj_train_traces(rj_trainer *t);
 /* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
 rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);
+/* Audit the data that t->data was opened from, tell what is found, join groups, align or
+ * refuse; shortcuts.c. RIJ_E_DATA: refused. */
+rij_status rj_trainer_audit(rj_trainer *t, const char *data);
+rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
 
 /* Entries card.* of a model's metadata, once it is trained and has its calibration; and
  * that of the calibration alone, once it is another. RIJ_E_MEMORY. card.c */

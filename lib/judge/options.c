@@ -35,6 +35,7 @@ static const number numbers[] = {
     NUMBER(INT, min_images, 16, 1, 1000000, false),
     NUMBER(LONG, cache_bytes, 1 << 30, 1, 0x1p62, true, true),
     NUMBER(INT, shuffle_labels, 0, 0, 1, false),
+    NUMBER(INT, align, 1, 1, 1, true),
     /* views */
     NUMBER(INT, crop, 144, 32, 512, false),
     NUMBER(REAL, degraded, 0.5, 0, 1, true),
@@ -196,7 +197,7 @@ static rij_status check_together(const rij_train_options *o)
     RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || strcmp(o->decide, "classifier") == 0,
                RIJ_E_ARGUMENT, "train: decide is '%s', but %s is off", o->decide,
                o->traces > 0 ? "steps1" : "traces");
-    return RIJ_OK;
+    return rj_allow_check(o->allow);
 }
 
 RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
@@ -294,6 +295,11 @@ void rj_options_changed(const rij_train_options *resolved, rj_text *text)
                             get(&o, &numbers[i]));
             between = ", ";
         }
+    if (o.allow) {
+        rj_text_say(text, "%sallow ", between);
+        rj_text_put(text, o.allow);
+        between = ", ";
+    }
     if (o.seed)
         rj_text_say(text, "%sseed %llu", between, (unsigned long long)o.seed);
 }

@@ -1,5 +1,58 @@
-/* progress.c: what a training tells its caller, and the caller's wish to stop. */
+/* progress.c: what a long call tells its caller, and the caller's wish to stop. */
 #include "judge/judge.h"
+
+static const double every_s = 0.25; /* at least this long between two messages of steps */
+
+static rij_status send(rij_progress_fn progress, void *user, const rij_progress *p)
+{
+    if (progress && progress(p, user) != 0)
+        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"%s\" at step %jd of %jd",
+                       p->phase, (intmax_t)p->step, (intmax_t)p->steps);
+    return RIJ_OK;
+}
+
+/* ---- any call ---------------------------------------------------------------------- */
+
+void rj_teller_phase(rj_teller *t, const char *phase, int64_t steps)
+{
+    t->phase = phase;
+    t->steps = steps;
+    t->step = 0;
+    t->start_s = rj_now_s();
+    t->told_s = 0;
+}
+
+static rij_status tell(const rj_teller *t, const char *note)
+{
+    const double spent_s = rj_now_s() - t->start_s, step = (double)t->step;
+    const rij_progress p = {
+        .phase = t->phase,
+        .note = note,
+        .step = t->step,
+        .steps = t->steps,
+        .images_s = spent_s > 0 ? step / spent_s : 0,
+        .eta_s = step > 0 ? spent_s / step * (double)(t->steps - t->step) : 0};
+
+    return send(t->progress, t->user, &p);
+}
+
+rij_status rj_teller_step(rj_teller *t, int64_t step)
+{
+    const double now_s = rj_now_s();
+
+    t->step = step;
+    if (step < t->steps && now_s - t->told_s < every_s)
+        return RIJ_OK;
+    t->told_s = now_s;
+    return tell(t, NULL);
+}
+
+rij_status rj_teller_note(rj_teller *t, const char *line)
+{
+    return tell(t, line);
+}
+
+/* ---- a training -------------------------------------------------------------------- */
 
 void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps)
 {
@@ -14,11 +67,7 @@ void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps)
 
 static rij_status call(rj_trainer *t)
 {
-    if (t->o.progress && t->o.progress(&t->progress, t->o.user) != 0)
-        return rj_fail(RIJ_E_CANCELLED, "stopped in phase \"%s\" at step %jd of %jd",
-                       t->progress.phase, (intmax_t)t->progress.step,
-                       (intmax_t)t->progress.steps);
-    return RIJ_OK;
+    return send(t->o.progress, t->o.user, &t->progress);
 }
 
 rij_status rj_trainer_note(rj_trainer *t, const char *line)
@@ -41,7 +90,7 @@ rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
     t->losses++;
     for (int i = 0; i < 4; i++)
         t->loss_sum[i] += loss[i];
-    if (!now && step < p->steps && time_s - t->told_s < 0.25)
+    if (!now && step < p->steps && time_s - t->told_s < every_s)
         return RIJ_OK;
     p->step = step;
     p->rate = rate;

@@ -50,6 +50,7 @@ static rij_status enough(const rj_trainer *t)
 static rij_status read_data(rj_trainer *t, const char *data)
 {
     RJ_TRY(rj_dataset_open(data, t->o.split, &t->data));
+    RJ_TRY(rj_trainer_audit(t, data));
     RJ_TRY(rj_cache_new(&t->data, t->o.cache_bytes, &t->cache));
     rj_trainer_phase(t, "read", t->data.n);
     RJ_TRY(rj_dataset_check(&t->data, t->cache, t->pool, note, looked, t));
@@ -96,6 +97,10 @@ static rij_status describe(const rj_trainer *t, rij_model *m)
     RJ_TRY(status);
     snprintf(text, sizeof text, "%016" PRIx64, t->data.hash);
     RJ_TRY(rj_st_set(&m->about, "data.hash", text));
+    for (int i = 0; i < t->founds; i++) {
+        snprintf(text, sizeof text, "audit.%d", i + 1);
+        RJ_TRY(rj_st_set(&m->about, text, t->found[i]));
+    }
     for (int label = 0; label < 2; label++)
         for (int held = 0; held < 2; held++) {
             static const char *const key[2][2] = {
@@ -184,6 +189,7 @@ static void free_trainer(rj_trainer *t)
     rj_tape_free(&t->tape);
     rj_tape_free(&t->judging);
     rj_cache_free(t->cache);
+    rj_free(t->found);
     rj_dataset_free(&t->data);
     rj_free(t->trace);
     rj_free(t->view);

@@ -270,6 +270,24 @@ void rj_page_audit(rj_text *t, const rj_report *r)
 
 /* ---- card ------------------------------------------------------------------------- */
 
+/* What the audit of the training data found: entries audit.1, audit.2, .. */
+static void audited(rj_text *t, const rj_report *r)
+{
+    const char *name = "<dt>Audit of the training data</dt>";
+
+    for (int i = 0; i < r->model->about.entries; i++) {
+        const rj_st_entry *e = &r->model->about.entry[i];
+
+        if (strncmp(e->key, "audit.", 6) != 0)
+            continue;
+        rj_text_put(t, name);
+        rj_text_put(t, "<dd>");
+        rj_html(t, e->value);
+        rj_text_put(t, "</dd>\n");
+        name = "";
+    }
+}
+
 void rj_page_card(rj_text *t, const rj_report *r)
 {
     static const char *const told[][2] = {{"data", "Trained on"},
@@ -296,6 +314,7 @@ void rj_page_card(rj_text *t, const rj_report *r)
         rj_text_put(t, "</dd>\n");
         found++;
     }
+    audited(t, r);
     rj_text_put(t, "</dl>");
     if (!found)
         rj_text_put(t, "<p>This model file holds no card: it is older than cards "
