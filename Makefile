@@ -154,7 +154,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include test/cuda-sim/sim.mk
-include bench/judge.mk bench/gpu.mk bench/judge/bench.mk bench/rivals/rivals.mk
+include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE

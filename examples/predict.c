@@ -17,7 +17,8 @@ static int usage(FILE *out, int status)
 {
     fputs(
         "predict --model MODEL [--device cpu|ref|cuda:0] [--threads N]\n"
-        "        [--precision fp32|bf16|tf32] [--describe] [--examine LEVEL] FILE...\n"
+        "        [--precision fp32|bf16|tf32] [--crops N] [--describe] [--examine LEVEL] "
+        "FILE...\n"
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
         "each PNG or JPEG file; --examine: the answer real, generated or unsure, LEVEL\n"
         "being the share of photographs that may be called generated, such as 0.05.\n"
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
     static const struct option known[] = {{"model", required_argument, NULL, 'm'},
                                           {"device", required_argument, NULL, 'd'},
                                           {"threads", required_argument, NULL, 't'},
+                                          {"crops", required_argument, NULL, 'c'},
                                           {"precision", required_argument, NULL, 'p'},
                                           {"describe", no_argument, NULL, 'i'},
                                           {"examine", required_argument, NULL, 'e'},
@@ -91,6 +93,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             options.threads = atoi(optarg);
+            break;
+        case 'c':
+            options.crops = atoi(optarg);
             break;
         case 'p':
             options.precision = optarg;

@@ -199,11 +199,13 @@ typedef struct rij_open_options {
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
     const char *precision; /* "fp32" (default), "bf16", "tf32": see rij_train_options;
                               whatever the model was trained in. "ref" knows fp32 alone */
+    int crops; /* most crops of an image that are judged, 1..64 (64): where more are
+                  needed to cover it, so many lie evenly over it. Time grows with them */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \
     {                                                                                    \
-        sizeof(rij_open_options), NULL, 0, NULL                                          \
+        sizeof(rij_open_options), NULL, 0, NULL, 0                                       \
     }
 
 /* Open a model file (safetensors; docs/model_file.md).

@@ -58,7 +58,7 @@ START_TEST(crops_cover_the_picture)
     for (int i = 0; i < RJ_COUNT(sides); i++) {
         const int w = sides[i][0], h = sides[i][1];
         int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
-        const int n = rj_cover(w, h, CROP, x, y);
+        const int n = rj_cover(w, h, CROP, RJ_COVER_MAX, x, y);
         uint8_t *seen = calloc((size_t)(w * h), 1);
 
         ck_assert_int_eq(n, ((w + CROP - 1) / CROP) * ((h + CROP - 1) / CROP));
@@ -86,7 +86,7 @@ START_TEST(large_pictures_get_an_even_grid)
     for (int i = 0; i < RJ_COUNT(sides); i++) {
         const int w = sides[i][0], h = sides[i][1];
         int x[RJ_COVER_MAX], y[RJ_COVER_MAX], across = 1;
-        const int n = rj_cover(w, h, CROP, x, y);
+        const int n = rj_cover(w, h, CROP, RJ_COVER_MAX, x, y);
 
         ck_assert(n <= RJ_COVER_MAX && n > 40);
         while (across < n && y[across] == 0)
@@ -99,6 +99,19 @@ START_TEST(large_pictures_get_an_even_grid)
         // steps of both directions differ by a factor of two at most
         if (across > 1 && n / across > 1)
             ck_assert(x[1] <= 2 * y[across] + 1 && y[across] <= 2 * x[1] + 1);
+    }
+}
+END_TEST
+
+START_TEST(a_budget_of_crops_is_kept)
+{
+    for (int most = 1; most <= RJ_COVER_MAX; most++) {
+        int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
+        const int n = rj_cover(400, 300, CROP, most, x, y);
+
+        ck_assert(n <= most && 3 * n >= most);
+        if (most == 1)
+            ck_assert(x[0] == (400 - CROP) / 2 && y[0] == (300 - CROP) / 2);
     }
 }
 END_TEST
@@ -136,7 +149,7 @@ START_TEST(verdicts_are_means_over_crops)
     rij_model *m = model_new();
     rj_image image = noise(131, 97);
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
-    const int n = rj_cover(131, 97, CROP, x, y);
+    const int n = rj_cover(131, 97, CROP, RJ_COVER_MAX, x, y);
     const rij_verdict v = judged(m, &image);
     double cls = 0, prox = 0, margin;
 
@@ -318,6 +331,6 @@ START_TEST(numbers_that_overflow_are_the_models_fault)
 END_TEST
 
 SUITE(predict, crops_cover_the_picture, large_pictures_get_an_even_grid,
-      verdicts_are_means_over_crops, the_decision_rule_decides,
+      a_budget_of_crops_is_kept, verdicts_are_means_over_crops, the_decision_rule_decides,
       small_pictures_are_reflected_out, verdicts_do_not_depend_on_threads_or_stride,
       opening_replays_the_self_test, numbers_that_overflow_are_the_models_fault)

@@ -94,7 +94,7 @@ static rij_status make_room(run *r)
 static rij_status cut(const run *r, const rj_image *image, shot *s)
 {
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
-    const int n = rj_cover(image->w, image->h, r->m->crop, x, y);
+    const int n = rj_cover(image->w, image->h, r->m->crop, r->m->most_crops, x, y);
 
     s->crop = rj_alloc((size_t)n, sizeof *s->crop);
     RJ_REQUIRE(s->crop, RIJ_E_MEMORY, "evaluate: no memory");

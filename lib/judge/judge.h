@@ -115,12 +115,12 @@ rij_status rj_calibrate(int n, const double *cls, const double *prox, const int 
 
 /* ---- predict.c -------------------------------------------------------------------- */
 
-enum { RJ_JUDGE_BATCH = 16, RJ_COVER_MAX = 64 };
+enum { RJ_JUDGE_BATCH = 16 };
 /* Corners of the crops that cover a picture of w x h, row by row: ceil(w / crop) columns,
  * the first at 0 and the last flush with the edge, rows likewise; the grid is thinned
- * along its denser side until RJ_COVER_MAX are left. Returns how many; 0,0 alone where
- * the picture is smaller than the crop. */
-int rj_cover(int w, int h, int crop, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX]);
+ * along its denser side until `most`, up to RJ_COVER_MAX, are left. Returns how many; 0,0
+ * alone where the picture is smaller than the crop. */
+int rj_cover(int w, int h, int crop, int most, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX]);
 /* What judges crops. */
 typedef struct rj_jury {
     rj_net *net;

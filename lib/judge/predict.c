@@ -22,11 +22,11 @@ static int corner(int i, int n, int side, int crop)
     return n == 1 ? (side - crop) / 2 : (int)((int64_t)i * (side - crop) / (n - 1));
 }
 
-int rj_cover(int w, int h, int crop, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX])
+int rj_cover(int w, int h, int crop, int most, int x[RJ_COVER_MAX], int y[RJ_COVER_MAX])
 {
     int across = (w + crop - 1) / crop, down = (h + crop - 1) / crop;
 
-    while ((int64_t)across * down > RJ_COVER_MAX) {
+    while ((int64_t)across * down > most) {
         const bool wide =
             (int64_t)w * down <= (int64_t)h * across; // steps across shorter
 
@@ -138,7 +138,7 @@ static rij_status judge_cover(const rij_model *m, rj_context *c, const rj_image 
     int x[RJ_COVER_MAX], y[RJ_COVER_MAX];
     double cls[RJ_JUDGE_BATCH], prox[RJ_JUDGE_BATCH];
 
-    v->crops = rj_cover(image->w, image->h, m->crop, x, y);
+    v->crops = rj_cover(image->w, image->h, m->crop, m->most_crops, x, y);
     for (int first = 0; first < v->crops; first += RJ_JUDGE_BATCH) {
         const int n = RJ_MIN(v->crops - first, RJ_JUDGE_BATCH);
 
@@ -241,6 +241,7 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
     const char *device = options && options->device ? options->device : "cpu";
     const char *name = options && options->precision ? options->precision : "fp32";
     const int threads = options ? options->threads : 0;
+    const int crops = options && options->crops ? options->crops : RJ_COVER_MAX;
     enum rj_precision precision;
     rj_st_file file = {0};
     rij_model *m = NULL;
@@ -255,6 +256,8 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                options->size, sizeof *options);
     RJ_REQUIRE(threads >= 0 && threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
                "rij_model_open: threads is %d, not in 0..%d", threads, RJ_MAX_THREADS);
+    RJ_REQUIRE(crops > 0 && crops <= RJ_COVER_MAX, RIJ_E_ARGUMENT,
+               "rij_model_open: crops is %d, not in 1..%d", crops, RJ_COVER_MAX);
     RJ_TRY(rj_precision_named(name, &precision));
     RJ_TRY(rj_st_read(path, &file));
     status = rj_model_from_file(&file, device, threads, &m);
@@ -265,6 +268,7 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
         status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
     if (status == RIJ_OK)
         status = replay(m, path);
+    m->most_crops = crops;
     if (status == RIJ_OK && precision != RJ_FP32)
         status = rj_model_prepare(m, precision, RJ_JUDGE_BATCH);
     if (status != RIJ_OK) {

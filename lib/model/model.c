@@ -61,6 +61,7 @@ rij_status rj_model_new(const rj_net_config *config, const char *device, int thr
     RJ_REQUIRE(m, RIJ_E_MEMORY, "model: no memory");
     snprintf(m->device, sizeof m->device, "%s", device);
     m->crop = crop;
+    m->most_crops = RJ_COVER_MAX;
     m->embedding = config->embedding;
     m->decision = (rj_decision){.prox_deviation = 1, .a = 1, .alarm = {NAN, NAN}};
     rj_model_selftest_pixels(m->selftest);

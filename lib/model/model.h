@@ -85,7 +85,7 @@ typedef struct rj_context {
     rj_tape tape;
 } rj_context;
 
-enum { RJ_SELFTEST_SIDE = 64 };
+enum { RJ_SELFTEST_SIDE = 64, RJ_COVER_MAX = 64 };
 
 struct rij_model {
     rj_pool *pool;
@@ -95,6 +95,7 @@ struct rij_model {
     enum rj_precision precision; /* that it judges in */
     rj_ready *ready;             /* the net's encoder, made ready in it; NULL: not yet */
     int crop;                    /* native window, pixels */
+    int most_crops;              /* of an image, 1..RJ_COVER_MAX */
     int traces, embedding;
     rj_tensor *trace; /* (H,d) unit rows in trace_arena, or NULL when H = 0 */
     rj_arena trace_arena;
