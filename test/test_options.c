@@ -263,7 +263,7 @@ START_TEST(options_become_json)
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 43);
+    ck_assert_uint_eq(json_object_size(json), 44);
     json_decref(json);
     other = o;
     other.threads = 3;
