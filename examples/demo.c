@@ -123,6 +123,30 @@ static int judge_families(const plan *p, const rij_model *model)
     return 0;
 }
 
+/* The evaluation as a page, with what an audit of its data finds. */
+static int report(const plan *p, const rij_model *model, const rij_evaluation *e)
+{
+    rij_report_options o = RIJ_REPORT_OPTIONS_INIT;
+    rij_audit_options a = RIJ_AUDIT_OPTIONS_INIT;
+    rij_audit_report *found = NULL;
+    rij_status status;
+    char stem[4200];
+
+    snprintf(stem, sizeof stem, "%s/report", p->out);
+    a.threads = p->threads;
+    status = rij_audit(p->test_manifest, &a, &found);
+    o.title = "Unseen photographs and unseen decoders";
+    o.audit = found;
+    o.thumbnails = 1;
+    if (status == RIJ_OK)
+        status = rij_report_write(model, e, &o, stem);
+    rij_audit_report_free(found);
+    if (status != RIJ_OK)
+        return complain("reporting");
+    printf("\nwrote %s.html, a page with charts, and the same as .json and .tsv\n", stem);
+    return 0;
+}
+
 /* ---- the result ------------------------------------------------------------------- */
 
 /* The row "mAP" of a column; images: the images judged, each once. */
@@ -171,7 +195,7 @@ static int tell_story(const plan *p, double start_s)
         show_table(e);
         putchar('\n');
     }
-    failed = failed || judge_families(p, model);
+    failed = failed || judge_families(p, model) || report(p, model, e);
     if (!failed)
         puts("\nTraining on shuffled labels, which must teach nothing");
     failed = failed || train(p, 1, &shuffled) ||

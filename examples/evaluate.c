@@ -3,7 +3,9 @@
  *     evaluate --model judge.safetensors --manifest data.tsv --split dev --tsv dev.tsv
  *
  * Prints a table and how many photographs of each source are called generated; --tsv
- * writes all figures, "-" where there is none. docs/math.md defines them. */
+ * writes all figures, "-" where there is none; --report STEM a page with charts
+ * (STEM.html), the same as JSON, and a line per image (STEM.tsv). docs/math.md defines
+ * the figures. */
 #include "show.h"
 #include <errno.h>
 #include <getopt.h>
@@ -14,8 +16,9 @@
 typedef struct job {
     rij_evaluate_options o;
     rij_open_options open;
-    const char *model, *data, *tsv;
-    int quiet;
+    rij_report_options report;
+    const char *model, *data, *tsv, *stem;
+    int quiet, audit;
 } job;
 
 /* The TSV's columns behind generator, column, n_real, n_fake. */
@@ -61,6 +64,10 @@ static int usage(FILE *out, int status)
           "  --columns LIST    native, aligned, jpegQ, blurS, noiseS, resizeF, crop,\n"
           "                    chain3, chain5 (native)\n"
           "  --tsv FILE        write all figures there; ap is at equal class prior\n"
+          "  --report STEM     write STEM.html (a page with charts), .json, .tsv\n"
+          "  --title TEXT      of the report\n"
+          "  --thumbnails      small pictures of the worst mistakes in the report\n"
+          "  --audit           audit the data too, for the report\n"
           "  --min-fakes N     fakes a generator needs to count in row mAP (40)\n"
           "  --seed N          of what is drawn: columns, intervals (0)\n"
           "  --threads N       0: one per processor\n"
@@ -89,6 +96,27 @@ static int whole(const char *name, const char *text, unsigned long long most,
     return 1;
 }
 
+/* Options that are texts, and those that are switches, by the letters of read_options().
+ */
+static const struct {
+    int letter;
+    size_t at;
+} texts[] =
+    {
+        {'m', offsetof(job, model)},       {'d', offsetof(job, data)},
+        {'s', offsetof(job, o.split)},     {'p', offsetof(job, o.pairs)},
+        {'o', offsetof(job, o.holdout)},   {'g', offsetof(job, o.only)},
+        {'c', offsetof(job, o.columns)},   {'t', offsetof(job, tsv)},
+        {'v', offsetof(job, open.device)}, {'b', offsetof(job, open.precision)},
+        {'R', offsetof(job, stem)},        {'T', offsetof(job, report.title)},
+},
+  flags[] = {
+      {'q', offsetof(job, quiet)},
+      {'S', offsetof(job, o.strip)},
+      {'N', offsetof(job, report.thumbnails)},
+      {'A', offsetof(job, audit)},
+};
+
 static int read_options(int argc, char **argv, job *j)
 {
     static const struct option known[] = {
@@ -101,6 +129,10 @@ static int read_options(int argc, char **argv, job *j)
         {"only", required_argument, NULL, 'g'},
         {"columns", required_argument, NULL, 'c'},
         {"tsv", required_argument, NULL, 't'},
+        {"report", required_argument, NULL, 'R'},
+        {"title", required_argument, NULL, 'T'},
+        {"thumbnails", no_argument, NULL, 'N'},
+        {"audit", no_argument, NULL, 'A'},
         {"min-fakes", required_argument, NULL, 'f'},
         {"seed", required_argument, NULL, 'r'},
         {"threads", required_argument, NULL, 'n'},
@@ -111,16 +143,6 @@ static int read_options(int argc, char **argv, job *j)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    static const struct {
-        int letter;
-        size_t at;
-    } texts[] = {
-        {'m', offsetof(job, model)},       {'d', offsetof(job, data)},
-        {'s', offsetof(job, o.split)},     {'p', offsetof(job, o.pairs)},
-        {'o', offsetof(job, o.holdout)},   {'g', offsetof(job, o.only)},
-        {'c', offsetof(job, o.columns)},   {'t', offsetof(job, tsv)},
-        {'v', offsetof(job, open.device)}, {'b', offsetof(job, open.precision)},
-    };
     unsigned long long number = 0;
     int letter, which;
 
@@ -128,14 +150,13 @@ static int read_options(int argc, char **argv, job *j)
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             if (texts[i].letter == letter)
                 *(const char **)(void *)((char *)j + texts[i].at) = optarg;
+        for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+            if (flags[i].letter == letter)
+                *(int *)(void *)((char *)j + flags[i].at) = 1;
         if (letter == 'h')
             exit(usage(stdout, 0));
         else if (letter == '?')
             return usage(stderr, 2);
-        else if (letter == 'q')
-            j->quiet = 1;
-        else if (letter == 'S')
-            j->o.strip = 1;
         else if (strchr("frn", letter) &&
                  whole(known[which].name, optarg, letter == 'r' ? UINT64_MAX : 1 << 30,
                        &number) != 0)
@@ -270,6 +291,28 @@ static void show_sources(const rij_evaluation *e)
 
 /* ----------------------------------------------------------------------------------- */
 
+/* The three files, with an audit of the same data if asked for. */
+static int report(const job *j, const rij_model *model, const rij_evaluation *e)
+{
+    rij_report_options o = j->report;
+    rij_audit_options a = RIJ_AUDIT_OPTIONS_INIT;
+    rij_audit_report *found = NULL;
+    rij_status status = RIJ_OK;
+
+    a.split = j->o.split;
+    a.threads = j->open.threads;
+    a.progress = j->o.progress;
+    a.user = j->o.user;
+    if (j->audit)
+        status = rij_audit(j->data, &a, &found);
+    bar_end(j->o.user);
+    o.audit = found;
+    if (status == RIJ_OK)
+        status = rij_report_write(model, e, &o, j->stem);
+    rij_audit_report_free(found);
+    return status == RIJ_OK ? 0 : complain(rij_last_error());
+}
+
 static int evaluate(const job *j, const rij_model *model)
 {
     const double start_s = seconds_now();
@@ -296,6 +339,8 @@ static int evaluate(const job *j, const rij_model *model)
            seconds_now() - start_s);
     if (tsv && write_tsv(e, tsv) != 0)
         failed = complain("the TSV could not be written");
+    if (j->stem && report(j, model, e) != 0)
+        failed = 1;
     rij_evaluation_free(e);
     return failed;
 }
@@ -303,7 +348,9 @@ static int evaluate(const job *j, const rij_model *model)
 int main(int argc, char **argv)
 {
     bar b = BAR_INIT;
-    job j = {.o = RIJ_EVALUATE_OPTIONS_INIT, .open = RIJ_OPEN_OPTIONS_INIT};
+    job j = {.o = RIJ_EVALUATE_OPTIONS_INIT,
+             .open = RIJ_OPEN_OPTIONS_INIT,
+             .report = RIJ_REPORT_OPTIONS_INIT};
     rij_model *model = NULL;
     int failed;
 

@@ -24,7 +24,8 @@ static int usage(FILE *out, int status)
 {
     fputs(
         "predict --model MODEL [--device cpu|ref|cuda:0] [--threads N]\n"
-        "        [--precision fp32|bf16|tf32] [--crops N] [--describe] [--examine LEVEL]\n"
+        "        [--precision fp32|bf16|tf32] [--crops N] [--describe] [--examine "
+        "LEVEL]\n"
         "        [--explain PNG] FILE...\n"
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
         "each PNG or JPEG file; --examine: the answer real, generated or unsure, LEVEL\n"
@@ -96,20 +97,27 @@ static int explain(const rij_model *model, const char *path, double level,
     return failed;
 }
 
-static int one(const rij_model *model, const char *path, double level, const char *png)
+/* What the command line asks for. */
+typedef struct job {
+    rij_open_options open;
+    const char *model, *png;
+    double level; /* 0: not examined */
+    int describe;
+} job;
+
+static int one(const rij_model *model, const char *path, const job *j)
 {
-    if (png)
-        return explain(model, path, level, png);
-    return level != 0 ? examine(model, path, level) : judge(model, path);
+    if (j->png)
+        return explain(model, path, j->level, j->png);
+    return j->level != 0 ? examine(model, path, j->level) : judge(model, path);
 }
 
-static int judge_all(const rij_model *model, int n, char **path, double level,
-                     const char *png)
+static int judge_all(const rij_model *model, int n, char **path, const job *j)
 {
     int failed = 0;
 
     for (int i = 0; i < n; i++)
-        if (one(model, path[i], level, png) != 0) {
+        if (one(model, path[i], j) != 0) {
             fprintf(stderr, "%s\n", rij_last_error());
             failed = 1;
         }
@@ -129,7 +137,8 @@ static int describe(const rij_model *model)
     return 0;
 }
 
-int main(int argc, char **argv)
+/* Returns 0, or the exit status. */
+static int read_options(int argc, char **argv, job *j)
 {
     static const struct option known[] = {{"model", required_argument, NULL, 'm'},
                                           {"device", required_argument, NULL, 'd'},
@@ -141,56 +150,63 @@ int main(int argc, char **argv)
                                           {"explain", required_argument, NULL, 'x'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
-    rij_open_options options = RIJ_OPEN_OPTIONS_INIT;
-    const char *path = NULL, *png = NULL;
-    rij_model *model = NULL;
-    double level = 0; /* 0: not examined */
-    char *end;
-    int failed = 0, about = 0, letter;
+    char *end = NULL;
+    int letter;
 
     while ((letter = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (letter) {
         case 'm':
-            path = optarg;
+            j->model = optarg;
             break;
         case 'd':
-            options.device = optarg;
+            j->open.device = optarg;
             break;
         case 't':
-            options.threads = atoi(optarg);
+            j->open.threads = atoi(optarg);
             break;
         case 'c':
-            options.crops = atoi(optarg);
+            j->open.crops = atoi(optarg);
             break;
         case 'p':
-            options.precision = optarg;
+            j->open.precision = optarg;
             break;
         case 'i':
-            about = 1;
+            j->describe = 1;
             break;
         case 'e':
-            level = strtod(optarg, &end);
-            if (*end || !(level > 0))
+            j->level = strtod(optarg, &end);
+            if (*end || !(j->level > 0))
                 return usage(stderr, 2);
             break;
         case 'x':
-            png = optarg;
+            j->png = optarg;
             break;
         case 'h':
-            return usage(stdout, 0);
+            exit(usage(stdout, 0));
         default:
             return usage(stderr, 2);
         }
     }
-    if (!path || (optind == argc && !about) || (png && optind + 1 != argc))
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    job j = {.open = RIJ_OPEN_OPTIONS_INIT};
+    rij_model *model = NULL;
+    int failed = 0;
+
+    if (read_options(argc, argv, &j) != 0)
+        return 2;
+    if (!j.model || (optind == argc && !j.describe) || (j.png && optind + 1 != argc))
         return usage(stderr, 2);
-    if (rij_model_open(path, &options, &model) != RIJ_OK) {
+    if (rij_model_open(j.model, &j.open, &model) != RIJ_OK) {
         fprintf(stderr, "%s\n", rij_last_error());
         return 1;
     }
-    if (about)
+    if (j.describe)
         failed = describe(model);
-    failed |= judge_all(model, argc - optind, argv + optind, level, png);
+    failed |= judge_all(model, argc - optind, argv + optind, &j);
     rij_model_free(model);
     return failed;
 }

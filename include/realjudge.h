@@ -396,5 +396,5 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
 #endif
 
 #include "realjudge_verdict.h" // 7. Examine, explain
-#include "realjudge_data.h"    // 8. Evaluate, 9. Forge, 10. Audit
+#include "realjudge_data.h"    // 8. Evaluate, 9. Forge, 10. Audit, 11. Report
 #endif

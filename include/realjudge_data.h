@@ -1,6 +1,6 @@
 /* realjudge_data.h: what is done with whole folders of images: evaluate a model on them,
- * forge generated ones from photographs, audit them. Part of realjudge.h, which includes
- * it, and whose rules hold. */
+ * forge generated ones from photographs, audit them, report. Part of realjudge.h, which
+ * includes it, and whose rules hold. */
 #ifndef REALJUDGE_DATA_H
 #define REALJUDGE_DATA_H
 
@@ -75,6 +75,22 @@ typedef struct rij_evaluation_source {
     double generated, unsure;    /* shares by answers, as in a row; or NAN */
 } rij_evaluation_source;
 
+/* One image under one column, as it was judged. */
+typedef struct rij_evaluation_image {
+    const char *path;      /* as the data name it; these live while the evaluation does */
+    const char *file;      /* as it was opened */
+    const char *source;    /* the manifest's column; "": none */
+    const char *generator; /* "": a real image */
+    const char *column;
+    int generated;                     /* label: 0 real, 1 generated */
+    double margin, score;              /* as in rij_verdict */
+    int answered;                      /* 1: the model has a calibration, and so: */
+    rij_answer answer;                 /* at level 0.05, as in a row */
+    int stripped;                      /* 1: the strip was asked for, and so: */
+    rij_answer alone;                  /* of the image as it is; without strip: answer */
+    rij_answer shipped[RIJ_SHIPPINGS]; /* re-shipped, in the order of rij_examination */
+} rij_evaluation_image;
+
 /* Judge a data set and compute its figures.
  *
  * data        As for rij_train(). Unusable images are noted, counted and left out.
@@ -104,6 +120,15 @@ RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation);
 RIJ_API RIJ_MUST_USE rij_status rij_evaluation_source_at(const rij_evaluation *evaluation,
                                                          int index,
                                                          rij_evaluation_source *source);
+
+/* Usable images times columns; 0 if evaluation is NULL. Since 0.1. */
+RIJ_API int rij_evaluation_images(const rij_evaluation *evaluation);
+
+/* One of them, by image in the data's order, then column. Returns RIJ_OK or
+ * RIJ_E_ARGUMENT. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_evaluation_image_at(const rij_evaluation *evaluation,
+                                                        int index,
+                                                        rij_evaluation_image *image);
 
 /* Images that could not be used; 0 if evaluation is NULL. Since 0.1. */
 RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation);
@@ -225,6 +250,50 @@ RIJ_API RIJ_MUST_USE rij_status rij_audit_pair_at(const rij_audit_report *report
 
 /* Free a report. NULL is fine. Since 0.1. */
 RIJ_API void rij_audit_report_free(rij_audit_report *report);
+
+/* ---- 11. Report ------------------------------------------------------------------ */
+
+typedef struct rij_report_options {
+    size_t size;                   /* set by RIJ_REPORT_OPTIONS_INIT */
+    const char *title;             /* of the page; NULL: a plain one */
+    const rij_audit_report *audit; /* findings to show; NULL: none */
+    int thumbnails; /* 1: small pictures of the worst mistakes, within the page (0) */
+    int worst;      /* mistakes listed of each kind, 1..200 (20) */
+} rij_report_options;
+
+#define RIJ_REPORT_OPTIONS_INIT                                                          \
+    {                                                                                    \
+        sizeof(rij_report_options)                                                       \
+    }
+
+/* Write an evaluation down for people and for programs, as three files:
+ *
+ *     STEM.html   one page that needs nothing beside it, and no script: a summary in
+ *                 words, figures by column and generator, curves, reliability, scores,
+ *                 answers, false alarms by source, the worst mistakes, the audit, the
+ *                 model card
+ *     STEM.json   the same, numbers as they are; null where there is none
+ *     STEM.tsv    a line per image and column: path, label, generator, source, column,
+ *                 margin, score, answer, and those of the strip if it was asked for; a
+ *                 tab, line end or backslash in a name is written \t, \n, \r, \\
+ *
+ * Neither page nor JSON grows with the number of images: curves are thinned to steps of
+ * 1/100 and lists cut, which the page says. The same model and evaluation give the same
+ * bytes; no date and no machine is named. All three are written beside and synced before
+ * the first is renamed.
+ *
+ * model       The one that judged.
+ * evaluation  Of rij_evaluate(); its files are read once more for thumbnails.
+ * options     NULL for the defaults.
+ * stem        Path of the files without their ends.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL, an option is not allowed, or
+ * another model judged), RIJ_E_FILE (the files cannot be written: what was there before
+ * still is), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_report_write(const rij_model *model,
+                                                 const rij_evaluation *evaluation,
+                                                 const rij_report_options *options,
+                                                 const char *stem);
 
 #ifdef __cplusplus
 }

@@ -342,6 +342,60 @@ START_TEST(a_file_is_replaced_as_a_whole_and_read_up_to_a_limit)
 }
 END_TEST
 
+START_TEST(files_are_replaced_together_or_not_at_all)
+{
+    const rj_file_text good[] = {{"a", "new", 3}, {"b", "", 0}};
+    const rj_file_text bad[] = {{"a", "newer", 5}, {"none/b", "x", 1}, {"c", "x", 1}};
+    unsigned char *bytes = NULL;
+    rj_list list;
+    size_t n = 0;
+
+    root_make();
+    OK(rj_file_write("a", "old", 3));
+    OK(rj_files_write(2, good));
+    FAILS(rj_files_write(3, bad), RIJ_E_FILE);
+    OK(rj_file_read("a", 10, &bytes, &n));
+    ck_assert_str_eq((char *)bytes, "new");
+    rj_free(bytes);
+    OK(rj_folder_list(".", &list));
+    ck_assert_int_eq(list.n, 2);
+    rj_list_free(&list);
+    root_remove();
+}
+END_TEST
+
+START_TEST(text_grows_and_tells_when_memory_ran_out)
+{
+    static const struct {
+        double x;
+        int decimals;
+        const char *text;
+    } numbers[] = {{0.25, 2, "0.25"},   {-1.005, 1, "-1.0"}, {-0.04, 1, "0.0"},
+                   {1234.5, 0, "1235"}, {NAN, 3, "-"},       {INFINITY, 3, "-"}};
+    rj_text t = {0};
+
+    for (int i = 0; i < RJ_COUNT(numbers); i++) {
+        rj_text_fixed(&t, numbers[i].x, numbers[i].decimals);
+        ck_assert_str_eq(t.bytes, numbers[i].text);
+        rj_text_free(&t);
+    }
+    rj_text_count(&t, 1073937);
+    rj_text_say(&t, " of %d", 7);
+    ck_assert_str_eq(t.bytes, "1,073,937 of 7");
+    OK(rj_text_done(&t));
+    rj_memory_fail_at(1);
+    for (int i = 0; i < 1000; i++)
+        rj_text_put(&t, "more and more ");
+    rj_memory_fail_at(0);
+    FAILS(rj_text_done(&t), RIJ_E_MEMORY);
+    rj_text_put(&t, "!"); // no hole: nothing follows what is missing
+    ck_assert_ptr_null(strchr(t.bytes, '!'));
+    rj_text_free(&t);
+    ck_assert(rj_utf8("a") == 1 && rj_utf8("\xc3\xa9") == 2 && rj_utf8("\xc3") == 0 &&
+              rj_utf8("\xed\xa0\x80") == 0 && rj_utf8("\xf0\x9f\x8c\xb2") == 4);
+}
+END_TEST
+
 START_TEST(a_folder_is_listed_in_one_order_without_what_is_hidden)
 {
     static const char *const files[] = {"x/b/2", "x/b/10", "x/a", "x/.hidden", "x/c/d/e"};
@@ -385,7 +439,9 @@ START_TEST(paths_are_joined_or_refused)
 }
 END_TEST
 
-SUITE(base, a_message_is_one_line_of_at_most_255_bytes,
+SUITE(base, files_are_replaced_together_or_not_at_all,
+      text_grows_and_tells_when_memory_ran_out,
+      a_message_is_one_line_of_at_most_255_bytes,
       allocations_are_zeroed_aligned_counted_and_can_be_made_to_fail,
       a_growing_array_keeps_what_it_holds, live_bytes_and_their_peak_are_known,
       an_arena_allocates_nothing_after_its_first_round,

@@ -108,6 +108,28 @@ bool rj_arena_follows(const rj_arena *arena, const void *end, size_t n, size_t e
 void rj_arena_reset(rj_arena *arena);
 void rj_arena_free(rj_arena *arena);
 
+/* ---- text.c ----------------------------------------------------------------------- */
+
+/* Text that grows; begin with {0}, end with rj_text_free(). Once memory ran out nothing
+ * is added any more, and rj_text_done() is RIJ_E_MEMORY. */
+typedef struct rj_text {
+    char *bytes; /* with a zero behind them; NULL: nothing yet */
+    int n, room;
+    bool failed;
+} rj_text;
+void rj_text_bytes(rj_text *t, const char *bytes, size_t n);
+void rj_text_put(rj_text *t, const char *text);
+/* At most 1023 bytes at a time. */
+void rj_text_say(rj_text *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A number with so many decimals and a point in every locale; "-": none. */
+void rj_text_fixed(rj_text *t, double x, int decimals);
+void rj_text_count(rj_text *t, long long n); /* in groups: 1,073,937; n from 0 */
+rij_status rj_text_done(const rj_text *t);
+void rj_text_free(rj_text *t);
+/* Bytes of the UTF-8 character at s (RFC 3629, table 3-7 of Unicode), or 0. */
+int rj_utf8(const char *s);
+
 /* ---- random.c --------------------------------------------------------------------- */
 
 /* Philox 4x32-10 (Salmon et al. 2011): number i of stream s of seed k, the same on every
@@ -168,6 +190,14 @@ rij_status rj_parallel_for(rj_pool *pool, int n, rj_piece piece, void *job);
 rij_status rj_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *n);
 /* Write beside, sync, rename: `path` holds either what it held or all of this. */
 rij_status rj_file_write(const char *path, const void *bytes, size_t n);
+/* Several files so, of which none is renamed before all are written and synced. */
+enum { RJ_FILES_MAX = 4 };
+typedef struct rj_file_text {
+    const char *path;
+    const void *bytes;
+    size_t n;
+} rj_file_text;
+rij_status rj_files_write(int n, const rj_file_text *files);
 rij_status rj_folder_make(const char *path); /* with its parents; fine if it is there */
 /* dir/name into `out` (size bytes); RIJ_E_FILE when too long. An absolute name stands. */
 rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size);

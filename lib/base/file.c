@@ -112,26 +112,54 @@ static int open_beside(const char *path, char beside[PATH_BYTES])
     return fd;
 }
 
-rij_status rj_file_write(const char *path, const void *bytes, size_t n)
+/* The whole file beside `path`; nothing is left of it on failure. */
+static rij_status write_beside(const rj_file_text *f, char beside[PATH_BYTES])
 {
-    char beside[PATH_BYTES];
     rij_status status;
+    struct stat s;
     int fd;
 
-    RJ_REQUIRE(strlen(path) + 8 < sizeof beside, RIJ_E_FILE,
-               "%.100s..: the name is too long", path);
-    fd = open_beside(path, beside);
-    RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
-    status = write_all(fd, path, bytes, n);
+    RJ_REQUIRE(strlen(f->path) + 8 < PATH_BYTES, RIJ_E_FILE,
+               "%.100s..: the name is too long", f->path);
+    RJ_REQUIRE(stat(f->path, &s) != 0 || !S_ISDIR(s.st_mode), RIJ_E_FILE, "%s: %s",
+               f->path, strerror(EISDIR));
+    fd = open_beside(f->path, beside);
+    RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", f->path, strerror(errno));
+    status = write_all(fd, f->path, f->bytes, f->n);
     if (close(fd) != 0 && status == RIJ_OK)
-        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
-    if (status == RIJ_OK && rename(beside, path) != 0)
-        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+        status = rj_fail(RIJ_E_FILE, "%s: %s", f->path, strerror(errno));
     if (status != RIJ_OK)
         unlink(beside);
-    else
-        sync_folder_of(path);
     return status;
+}
+
+rij_status rj_files_write(int n, const rj_file_text *files)
+{
+    char beside[RJ_FILES_MAX][PATH_BYTES];
+    rij_status status = RIJ_OK;
+    int written = 0, renamed = 0;
+
+    while (written < n && status == RIJ_OK) {
+        status = write_beside(&files[written], beside[written]);
+        written += status == RIJ_OK;
+    }
+    while (renamed < n && status == RIJ_OK) {
+        if (rename(beside[renamed], files[renamed].path) != 0)
+            status = rj_fail(RIJ_E_FILE, "%s: %s", files[renamed].path, strerror(errno));
+        renamed += status == RIJ_OK;
+    }
+    for (int i = renamed; i < written; i++)
+        unlink(beside[i]);
+    if (status == RIJ_OK)
+        sync_folder_of(files[0].path);
+    return status;
+}
+
+rij_status rj_file_write(const char *path, const void *bytes, size_t n)
+{
+    const rj_file_text file = {path, bytes, n};
+
+    return rj_files_write(1, &file);
 }
 
 rij_status rj_folder_make(const char *path)

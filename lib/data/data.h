@@ -153,15 +153,16 @@ rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
 enum { RJ_REAL_LABEL = 0, RJ_FAKE_LABEL = 1 };
 
 typedef struct rj_sample {
-    char *path;      /* as opened */
-    char *source;    /* of the manifest's column source, or NULL */
-    int label;       /* 0 real, 1 fake */
-    int generator;   /* index into generator[]; -1 for reals */
-    uint64_t group;  /* hash of the group's name, or of the path where there is none */
-    uint64_t split;  /* hash of the split's name; 0: none */
-    int parent;      /* sample index of the real it was made from, or -1 */
-    bool validation; /* kept out of training */
-    bool usable;     /* false once it could not be decoded */
+    char *path;       /* as opened */
+    const char *name; /* its end, as the manifest has it, or below the tree's folder */
+    char *source;     /* of the manifest's column source, or NULL */
+    int label;        /* 0 real, 1 fake */
+    int generator;    /* index into generator[]; -1 for reals */
+    uint64_t group;   /* hash of the group's name, or of the path where there is none */
+    uint64_t split;   /* hash of the split's name; 0: none */
+    int parent;       /* sample index of the real it was made from, or -1 */
+    bool validation;  /* kept out of training */
+    bool usable;      /* false once it could not be decoded */
     int quality; /* JPEG quality that it is recompressed at when it is read; 0: none */
 } rj_sample;
 
@@ -182,6 +183,7 @@ void rj_dataset_free(rj_dataset *d);
 /* Forget the fakes: it becomes the data set of a manifest that does not list them. */
 void rj_dataset_keep_reals(rj_dataset *d);
 int rj_dataset_count(const rj_dataset *d, int label, bool validation); /* usable ones */
+rij_status rj_dataset_groups(const rj_dataset *d, int label, int *groups); /* of these */
 /* Keep `share` of the groups, by hash of (seed, group), for validation; at least one
  * group of each label that is present with two groups or more, and never all of them. A
  * group never parts. RIJ_E_MEMORY: nothing has changed. */

@@ -84,6 +84,9 @@ rij_status rj_dataset_add(rj_dataset *d, const char *path, const char *relative,
     RJ_TRY(rj_grow((void **)&d->sample, &d->room, d->n + 1, sizeof *d->sample));
     s.path = rj_strdup(path);
     RJ_REQUIRE(s.path, RIJ_E_MEMORY, "no memory for the name %s", path);
+    s.name = s.path + (strlen(path) - RJ_MIN(strlen(relative), strlen(path)));
+    if (strcmp(s.name, relative) != 0)
+        s.name = s.path;
     d->sample[d->n++] = s;
     d->hash = hash_on(d->hash, relative, generator, group);
     if (!generator)
@@ -259,6 +262,30 @@ rij_status rj_dataset_hold_out(rj_dataset *d, double share, uint64_t seed)
         d->sample[i].validation = found->held;
     }
     rj_free(g);
+    return RIJ_OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+rij_status rj_dataset_groups(const rj_dataset *d, int label, int *groups)
+{
+    uint64_t *g = rj_alloc((size_t)RJ_MAX(d->n, 1), sizeof *g);
+    int n = 0, different = 0;
+
+    RJ_REQUIRE(g, RIJ_E_MEMORY, "no memory for the groups of %d samples", d->n);
+    for (int i = 0; i < d->n; i++)
+        if (d->sample[i].usable && d->sample[i].label == label)
+            g[n++] = d->sample[i].group;
+    qsort(g, (size_t)n, sizeof *g, by_number);
+    for (int i = 0; i < n; i++)
+        different += i == 0 || g[i - 1] != g[i];
+    rj_free(g);
+    *groups = different;
     return RIJ_OK;
 }
 

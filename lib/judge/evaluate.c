@@ -16,7 +16,6 @@
 enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
 static const double LEVEL = 0.05; /* of answers */
 static const double TELL_S = 0.5; /* at least this long between two messages */
-static const char holdout_name[] = "holdout";
 
 /* One image under one column, as it is or shipped on. */
 typedef struct shot {
@@ -30,15 +29,11 @@ typedef struct run {
     const rij_model *m;
     const rij_evaluate_options *o;
     rj_context *context;
-    rj_dataset data;
-    rj_list columns;
-    rj_column *column;  /* of those names */
-    bool *pair;         /* of the table of pairs, or NULL */
-    bool *wanted;       /* generators */
-    int *image;         /* samples to judge, in the data's order */
-    int images;         /* how many */
+    rj_selection s;
+    int images;         /* to judge */
     double *margin;     /* (images, columns) */
     rij_answer *answer; /* the same, or NULL without calibration */
+    rij_answer *alone;  /* (images, columns, ways), or NULL without the strip */
     int ways;           /* shots of an image under a column: 1, with the strip 7 */
     int unusable;
     /* one chunk */
@@ -68,140 +63,13 @@ static rij_status tell(run *r, int done, const char *note)
     return RIJ_OK;
 }
 
-/* ---- what to judge ---------------------------------------------------------------- */
-
-/* Names between commas, without spaces around them. */
-static rij_status split_names(const char *text, const char *field, rj_list *list)
-{
-    for (;;) {
-        const size_t skip = strspn(text, " "), whole = strcspn(text + skip, ",");
-        size_t n = whole;
-
-        text += skip;
-        while (n && text[n - 1] == ' ')
-            n--;
-        RJ_REQUIRE(n > 0, RIJ_E_ARGUMENT, "evaluate: %s holds an empty name", field);
-        RJ_TRY(rj_grow((void **)&list->path, &list->room, list->n + 1, sizeof(char *)));
-        list->path[list->n] = rj_alloc(n + 1, 1);
-        RJ_REQUIRE(list->path[list->n], RIJ_E_MEMORY, "evaluate: no memory");
-        memcpy(list->path[list->n++], text, n);
-        if (text[whole] == 0)
-            return RIJ_OK;
-        text += whole + 1;
-    }
-}
-
-static rij_status choose_columns(run *r)
-{
-    RJ_TRY(split_names(r->o->columns ? r->o->columns : "native", "columns", &r->columns));
-    r->column = rj_alloc((size_t)r->columns.n, sizeof *r->column);
-    RJ_REQUIRE(r->column, RIJ_E_MEMORY, "evaluate: no memory");
-    for (int i = 0; i < r->columns.n; i++)
-        RJ_TRY(rj_column_named(r->columns.path[i], &r->column[i]));
-    return RIJ_OK;
-}
-
-/* Every file of a folder joins the data as a fake. */
-static rij_status add_holdout(run *r)
-{
-    rj_list files = {0};
-    rij_status status = RIJ_OK;
-
-    if (!r->o->holdout)
-        return RIJ_OK;
-    for (int g = 0; g < r->data.generators; g++)
-        RJ_REQUIRE(strcmp(r->data.generator[g], holdout_name) != 0, RIJ_E_DATA,
-                   "evaluate: the data have a generator '%s' of their own", holdout_name);
-    RJ_TRY(rj_folder_list(r->o->holdout, &files));
-    if (files.n == 0)
-        status = rj_fail(RIJ_E_DATA, "%.200s: no files", r->o->holdout);
-    for (int i = 0; i < files.n && status == RIJ_OK; i++)
-        status = rj_dataset_add(&r->data, files.path[i], files.path[i], holdout_name,
-                                rj_hash(files.path[i], strlen(files.path[i]), 0));
-    rj_list_free(&files);
-    if (status == RIJ_OK)
-        rj_dataset_finish(&r->data);
-    return status;
-}
-
-static rij_status open_data(run *r, const char *data)
-{
-    RJ_TRY(rj_dataset_open(data, r->o->split, &r->data));
-    RJ_TRY(add_holdout(r));
-    if (r->o->pairs)
-        RJ_TRY(rj_pairs_read(r->o->pairs, &r->data, &r->pair));
-    if (r->o->shuffle_labels)
-        rj_dataset_shuffle_labels(&r->data, r->o->seed);
-    return RIJ_OK;
-}
-
-static rij_status choose_generators(run *r)
-{
-    const rj_dataset *d = &r->data;
-    rj_list only = {0};
-    rij_status status = RIJ_OK;
-
-    r->wanted = rj_alloc((size_t)d->generators + 1, sizeof *r->wanted);
-    RJ_REQUIRE(r->wanted, RIJ_E_MEMORY, "evaluate: no memory");
-    if (r->o->only)
-        status = split_names(r->o->only, "only", &only);
-    for (int g = 0; g < d->generators; g++)
-        r->wanted[g] =
-            !r->o->only || (r->o->holdout && strcmp(d->generator[g], holdout_name) == 0);
-    for (int i = 0; i < only.n && status == RIJ_OK; i++) {
-        int found = -1;
-
-        for (int g = 0; g < d->generators; g++)
-            if (strcmp(d->generator[g], only.path[i]) == 0)
-                found = g;
-        if (found < 0)
-            status = rj_fail(RIJ_E_ARGUMENT,
-                             "evaluate: the data has no generator '%.60s', which 'only' "
-                             "names",
-                             only.path[i]);
-        else
-            r->wanted[found] = true;
-    }
-    rj_list_free(&only);
-    return status;
-}
-
-static rij_status check_classes(const run *r, const char *which)
-{
-    int count[2] = {0, 0};
-
-    for (int i = 0; i < r->data.n; i++) {
-        const rj_sample *s = &r->data.sample[i];
-
-        count[s->label] +=
-            s->usable && (s->label == RJ_REAL_LABEL || r->wanted[s->generator]);
-    }
-    RJ_REQUIRE(count[0] && count[1], RIJ_E_DATA,
-               "evaluate: %d real and %d generated %simages, at least one of each is "
-               "needed",
-               count[0], count[1], which);
-    return RIJ_OK;
-}
-
-static rij_status choose_images(run *r)
-{
-    RJ_TRY(check_classes(r, ""));
-    r->image = rj_alloc((size_t)r->data.n, sizeof *r->image);
-    RJ_REQUIRE(r->image, RIJ_E_MEMORY, "evaluate: no memory");
-    for (int i = 0; i < r->data.n; i++) {
-        const rj_sample *s = &r->data.sample[i];
-
-        if (s->usable && (s->label == RJ_REAL_LABEL || r->wanted[s->generator]))
-            r->image[r->images++] = i;
-    }
-    return RIJ_OK;
-}
+/* ---- read, degrade, cut ----------------------------------------------------------- */
 
 /* As many images at a time as their crops fit in CHUNK_BYTES, were all of them large. */
 static rij_status make_room(run *r)
 {
     const size_t crop = 3 * (size_t)r->m->crop * (size_t)r->m->crop;
-    const size_t columns = (size_t)r->columns.n;
+    const size_t columns = (size_t)r->s.columns.n;
     const size_t shots = columns * (size_t)r->ways;
     const size_t fit = (size_t)CHUNK_BYTES / (crop * RJ_COVER_MAX * shots);
     const size_t room = RJ_MAX(1, RJ_MIN(fit, (size_t)CHUNK));
@@ -213,13 +81,14 @@ static rij_status make_room(run *r)
     r->planar = rj_alloc(RJ_JUDGE_BATCH * crop, sizeof *r->planar);
     if (r->m->calibration.n[RJ_REAL_LABEL] > 0)
         r->answer = rj_alloc((size_t)r->images * columns, sizeof *r->answer);
+    if (r->o->strip)
+        r->alone = rj_alloc((size_t)r->images * shots, sizeof *r->alone);
     RJ_REQUIRE(r->margin && r->shot && r->reason && r->planar &&
-                   (r->answer || r->m->calibration.n[RJ_REAL_LABEL] == 0),
+                   (r->answer || r->m->calibration.n[RJ_REAL_LABEL] == 0) &&
+                   (r->alone || !r->o->strip),
                RIJ_E_MEMORY, "evaluate: no memory for %zu images at a time", room);
     return RIJ_OK;
 }
-
-/* ---- read, degrade, cut ----------------------------------------------------------- */
 
 /* Softness, where answers need it, and crops. */
 static rij_status cut(const run *r, const rj_image *image, shot *s)
@@ -266,22 +135,22 @@ static rij_status cut_ways(const run *r, const rj_image *seen, shot *s)
 static rij_status prepare(void *job, int index, int worker)
 {
     run *r = job;
-    const int sample = r->image[r->first + index];
+    const int sample = r->s.image[r->first + index];
     rj_image image = {0};
     rij_status status =
-        rj_image_read(r->data.sample[sample].path, &rj_default_limits, &image);
+        rj_image_read(r->s.data.sample[sample].path, &rj_default_limits, &image);
 
     (void)worker;
     if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {
         snprintf(r->reason[index], REASON, "%s", rij_last_error());
         return RIJ_OK;
     }
-    for (int c = 0; c < r->columns.n && status == RIJ_OK; c++) {
+    for (int c = 0; c < r->s.columns.n && status == RIJ_OK; c++) {
         rj_image seen = {0};
 
-        status = rj_column_apply(&r->column[c], &image, r->o->seed, sample, &seen);
+        status = rj_column_apply(&r->s.column[c], &image, r->o->seed, sample, &seen);
         if (status == RIJ_OK)
-            status = cut_ways(r, &seen, &r->shot[(index * r->columns.n + c) * r->ways]);
+            status = cut_ways(r, &seen, &r->shot[(index * r->s.columns.n + c) * r->ways]);
         rj_image_free(&seen);
     }
     rj_image_free(&image);
@@ -320,7 +189,7 @@ static rij_status judge_chunk(run *r)
 {
     const rj_jury jury = {r->m->net, r->m->ready, r->m->trace, r->m->crop,
                           r->m->distance};
-    const int each = r->columns.n * r->ways, shots = r->chunk * each;
+    const int each = r->s.columns.n * r->ways, shots = r->chunk * each;
     int s = 0, k = 0;
     batch b;
 
@@ -341,32 +210,33 @@ static rij_status judge_chunk(run *r)
     return RIJ_OK;
 }
 
-/* The margin of an image under a column and the answer of its ways; they are emptied. */
-static double decide(const run *r, shot *s, rij_answer *answer)
+/* The margin and answer of place `at`, an image under a column, by its ways; they are
+ * emptied. */
+static void decide(run *r, shot *s, size_t at)
 {
     rij_answer alone[RIJ_SHIPPINGS + 1];
-    double first = 0;
 
     for (int w = 0; w < r->ways; w++) {
         const double margin = rj_decision_margin(&r->m->decision, s[w].cls, s[w].prox);
 
         if (w == 0)
-            first = margin;
-        if (answer)
+            r->margin[at] = margin;
+        if (r->answer)
             alone[w] =
                 rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, LEVEL);
         drop(&s[w]);
     }
-    if (answer)
-        *answer = rj_strip_answer(r->ways, alone, NULL);
-    return first;
+    if (r->answer)
+        r->answer[at] = rj_strip_answer(r->ways, alone, NULL);
+    for (int w = 0; r->alone && w < r->ways; w++)
+        r->alone[at * (size_t)r->ways + (size_t)w] = alone[w];
 }
 
 /* Notes, margins; the shots are empty afterwards. */
 static rij_status finish_chunk(run *r)
 {
     for (int i = 0; i < r->chunk; i++) {
-        rj_sample *sample = &r->data.sample[r->image[r->first + i]];
+        rj_sample *sample = &r->s.data.sample[r->s.image[r->first + i]];
 
         if (r->reason[i][0]) {
             sample->usable = false;
@@ -374,12 +244,9 @@ static rij_status finish_chunk(run *r)
             RJ_TRY(tell(r, r->first + i, r->reason[i]));
             r->reason[i][0] = 0;
         }
-        for (int c = 0; c < r->columns.n; c++) {
-            const int at = (r->first + i) * r->columns.n + c;
-
-            r->margin[at] = decide(r, &r->shot[(i * r->columns.n + c) * r->ways],
-                                   r->answer ? &r->answer[at] : NULL);
-        }
+        for (int c = 0; c < r->s.columns.n; c++)
+            decide(r, &r->shot[(i * r->s.columns.n + c) * r->ways],
+                   (size_t)(r->first + i) * (size_t)r->s.columns.n + (size_t)c);
     }
     return tell(r, r->first + r->chunk, NULL);
 }
@@ -393,27 +260,23 @@ static rij_status judge_all(run *r)
         RJ_TRY(judge_chunk(r));
         RJ_TRY(finish_chunk(r));
     }
-    return check_classes(r, "usable ");
+    return rj_selection_check(&r->s, "usable ");
 }
 
 /* ---- the public header ------------------------------------------------------------ */
 
 static void run_free(run *r)
 {
-    for (int i = 0; r->shot && i < r->room * r->columns.n * r->ways; i++)
+    for (int i = 0; r->shot && i < r->room * r->s.columns.n * r->ways; i++)
         drop(&r->shot[i]);
     rj_free(r->shot);
     rj_free(r->reason);
     rj_free(r->planar);
     rj_free(r->margin);
     rj_free(r->answer);
-    rj_free(r->image);
-    rj_free(r->wanted);
-    rj_free(r->pair);
-    rj_free(r->column);
+    rj_free(r->alone);
     rj_context_give(r->m, r->context);
-    rj_list_free(&r->columns);
-    rj_dataset_free(&r->data);
+    rj_selection_free(&r->s);
 }
 
 static rij_status check_options(const rij_model *m, const rij_evaluate_options *o)
@@ -434,18 +297,20 @@ static rij_status check_options(const rij_model *m, const rij_evaluate_options *
 
 static rij_status compute(const run *r, rij_evaluation **evaluation)
 {
-    const rj_judged judged = {.d = &r->data,
-                              .columns = &r->columns,
+    const rj_judged judged = {.d = &r->s.data,
+                              .columns = &r->s.columns,
                               .n = r->images,
-                              .sample = r->image,
+                              .sample = r->s.image,
                               .margin = r->margin,
                               .answer = r->answer,
-                              .pair = r->pair,
+                              .alone = r->alone,
+                              .pair = r->s.pair,
                               .decision = &r->m->decision,
                               .pool = r->m->pool,
                               .seed = r->o->seed,
                               .map_fakes = r->o->min_fakes ? r->o->min_fakes : MIN_FAKES,
-                              .unusable = r->unusable};
+                              .unusable = r->unusable,
+                              .shuffled = r->o->shuffle_labels != 0};
 
     return rj_evaluation_new(&judged, evaluation);
 }
@@ -464,10 +329,8 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
                model ? "data" : "model");
     RJ_TRY(check_options(model, r.o));
     r.ways = r.o->strip ? 1 + RIJ_SHIPPINGS : 1;
-    RJ_TRY_DONE(choose_columns(&r));
-    RJ_TRY_DONE(open_data(&r, data));
-    RJ_TRY_DONE(choose_generators(&r));
-    RJ_TRY_DONE(choose_images(&r));
+    RJ_TRY_DONE(rj_selection_fill(r.o, data, &r.s));
+    r.images = r.s.images;
     RJ_TRY_DONE(make_room(&r));
     RJ_TRY_DONE(rj_context_take(model, &r.context));
     RJ_TRY_DONE(judge_all(&r));

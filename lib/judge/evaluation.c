@@ -1,18 +1,11 @@
-/* evaluation.c: margins into rows of figures, and the rows into the caller's hands. */
+/* evaluation.c: margins into rows of figures; evaluation_lists.c has what is not figures.
+ */
 #include "judge/judge.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct rij_evaluation {
-    rij_evaluation_row *row;
-    rij_evaluation_source *source;
-    int rows, sources, unusable;
-    char **name; /* of columns, generators, sources, which rows point at */
-    int names, room;
-};
 
 /* An image in the order of a column. */
 typedef struct place {
@@ -286,74 +279,6 @@ static rij_status add_column(rij_evaluation *e, table *t, int column)
     return RIJ_OK;
 }
 
-/* ---- reals by source -------------------------------------------------------------- */
-
-static rij_status keep_name(rij_evaluation *e, const char *name)
-{
-    RJ_TRY(rj_grow((void **)&e->name, &e->room, e->names + 1, sizeof(char *)));
-    e->name[e->names] = rj_strdup(name);
-    RJ_REQUIRE(e->name[e->names], RIJ_E_MEMORY, "evaluate: no memory");
-    e->names++;
-    return RIJ_OK;
-}
-
-/* n reals of one source, under every column. */
-static rij_status add_source(rij_evaluation *e, const table *t, const rj_name *real,
-                             int n)
-{
-    RJ_TRY(keep_name(e, real->text));
-    for (int c = 0; c < t->j->columns->n; c++) {
-        rij_evaluation_source *s = &e->source[e->sources++];
-
-        *s = (rij_evaluation_source){e->name[e->names - 1], e->name[c], n, 0, 0, 0};
-        for (int i = 0; i < n; i++) {
-            const rij_answer answer = answer_of(t, real[i].index, c);
-
-            s->alarms += margin_of(t, real[i].index, c) > 0;
-            s->generated += answer == RIJ_ANSWER_GENERATED;
-            s->unsure += answer == RIJ_ANSWER_UNSURE;
-        }
-        s->alarms /= n;
-        s->generated = t->j->answer ? s->generated / n : NAN;
-        s->unsure = t->j->answer ? s->unsure / n : NAN;
-    }
-    return RIJ_OK;
-}
-
-static rij_status by_source(rij_evaluation *e, const table *t, rj_name *real)
-{
-    int n = 0, sources = 0;
-
-    for (int i = 0; i < t->j->n; i++) {
-        const rj_sample *s = &t->j->d->sample[t->j->sample[i]];
-
-        if (s->usable && s->label == RJ_REAL_LABEL)
-            real[n++] = (rj_name){s->source ? s->source : "", i};
-    }
-    rj_names_sort(real, n);
-    for (int i = 0; i < n; i++)
-        sources += i == 0 || strcmp(real[i - 1].text, real[i].text) != 0;
-    e->source = rj_alloc((size_t)sources * (size_t)t->j->columns->n, sizeof *e->source);
-    RJ_REQUIRE(e->source, RIJ_E_MEMORY, "evaluate: no memory for %d sources", sources);
-    for (int i = 0, same; i < n; i += same) {
-        for (same = 1; i + same < n && strcmp(real[i].text, real[i + same].text) == 0;)
-            same++;
-        RJ_TRY(add_source(e, t, &real[i], same));
-    }
-    return RIJ_OK;
-}
-
-static rij_status add_sources(rij_evaluation *e, const table *t)
-{
-    rj_name *real = rj_alloc((size_t)t->j->n, sizeof *real);
-    rij_status status;
-
-    RJ_REQUIRE(real, RIJ_E_MEMORY, "evaluate: no memory for the sources");
-    status = by_source(e, t, real);
-    rj_free(real);
-    return status;
-}
-
 /* ---- the whole -------------------------------------------------------------------- */
 
 static rij_status make_room(rij_evaluation *e, table *t)
@@ -384,16 +309,16 @@ static rij_status fill(rij_evaluation *e, table *t)
 
     RJ_TRY(make_room(e, t));
     for (int c = 0; c < columns->n; c++)
-        RJ_TRY(keep_name(e, columns->path[c]));
+        RJ_TRY(rj_evaluation_name(e, columns->path[c]));
     for (int g = 0; g < t->j->d->generators; g++)
-        RJ_TRY(keep_name(e, t->j->d->generator[g]));
+        RJ_TRY(rj_evaluation_name(e, t->j->d->generator[g]));
     t->native = -1;
     for (int c = columns->n - 1; c >= 0; c--)
         if (strcmp(columns->path[c], "native") == 0)
             t->native = c;
     for (int c = 0; c < columns->n; c++)
         RJ_TRY(add_column(e, t, c));
-    return add_sources(e, t);
+    return rj_evaluation_lists(e, t->j);
 }
 
 rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
@@ -404,6 +329,11 @@ rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
 
     RJ_REQUIRE(e, RIJ_E_MEMORY, "evaluate: no memory");
     e->unusable = j->unusable;
+    e->map_fakes = j->map_fakes;
+    e->paired = j->pair != NULL;
+    e->shuffled = j->shuffled;
+    e->data_hash = j->d->hash;
+    e->decision = *j->decision;
     status = fill(e, &t);
     rj_free(t.place);
     rj_free(t.item);
@@ -416,58 +346,4 @@ rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
     else
         rij_evaluation_free(e);
     return status;
-}
-
-/* ---- the public header ------------------------------------------------------------ */
-
-RIJ_API int rij_evaluation_rows(const rij_evaluation *evaluation)
-{
-    return evaluation ? evaluation->rows : 0;
-}
-
-RIJ_API rij_status rij_evaluation_row_at(const rij_evaluation *evaluation, int index,
-                                         rij_evaluation_row *row)
-{
-    RJ_REQUIRE(evaluation && row, RIJ_E_ARGUMENT, "rij_evaluation_row_at: the %s is NULL",
-               evaluation ? "row" : "evaluation");
-    RJ_REQUIRE(index >= 0 && index < evaluation->rows, RIJ_E_ARGUMENT,
-               "rij_evaluation_row_at: there is no row %d of %d", index,
-               evaluation->rows);
-    *row = evaluation->row[index];
-    return RIJ_OK;
-}
-
-RIJ_API int rij_evaluation_sources(const rij_evaluation *evaluation)
-{
-    return evaluation ? evaluation->sources : 0;
-}
-
-RIJ_API rij_status rij_evaluation_source_at(const rij_evaluation *evaluation, int index,
-                                            rij_evaluation_source *source)
-{
-    RJ_REQUIRE(evaluation && source, RIJ_E_ARGUMENT,
-               "rij_evaluation_source_at: the %s is NULL",
-               evaluation ? "source" : "evaluation");
-    RJ_REQUIRE(index >= 0 && index < evaluation->sources, RIJ_E_ARGUMENT,
-               "rij_evaluation_source_at: there is no source %d of %d", index,
-               evaluation->sources);
-    *source = evaluation->source[index];
-    return RIJ_OK;
-}
-
-RIJ_API int rij_evaluation_unusable(const rij_evaluation *evaluation)
-{
-    return evaluation ? evaluation->unusable : 0;
-}
-
-RIJ_API void rij_evaluation_free(rij_evaluation *evaluation)
-{
-    if (!evaluation)
-        return;
-    for (int i = 0; i < evaluation->names; i++)
-        rj_free(evaluation->name[i]);
-    rj_free(evaluation->name);
-    rj_free(evaluation->row);
-    rj_free(evaluation->source);
-    rj_free(evaluation);
 }

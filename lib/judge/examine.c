@@ -126,14 +126,20 @@ static rij_status calibrate(rij_model *m, const char *data, const char *split,
 {
     rj_dataset d = {0};
     rj_cache *cache = NULL;
+    rj_calibration made = {0};
     rij_status status;
 
     RJ_TRY_DONE(rj_dataset_open(data, split, &d));
     RJ_TRY_DONE(rj_cache_new(&d, 0, &cache));
     RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, t));
     rj_teller_phase(t, "calibrate", 1);
-    status = rj_calibration_gather(m, &d, cache, false, judged, t, &m->calibration);
+    RJ_TRY_DONE(rj_calibration_gather(m, &d, cache, false, judged, t, &made));
+    RJ_TRY_DONE(rj_card_calibration(m, &made));
+    rj_calibration_free(&m->calibration);
+    m->calibration = made;
+    made = (rj_calibration){0};
 done:
+    rj_calibration_free(&made);
     rj_cache_free(cache);
     rj_dataset_free(&d);
     return status;

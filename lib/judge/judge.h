@@ -99,6 +99,8 @@ rij_status rj_pairs_read(const char *path, const rj_dataset *d, bool **pair);
 /* Resolved options as one line of JSON for a model's metadata, without what changes no
  * bit of the model (threads, cache). *json is freed with rj_free(). RIJ_E_MEMORY. */
 rij_status rj_options_text(const rij_train_options *resolved, char **json);
+/* Those that differ from the defaults, as "steps1 100, seed 1". */
+void rj_options_changed(const rij_train_options *resolved, rj_text *text);
 
 /* ---- calibrate.c ------------------------------------------------------------------ */
 
@@ -176,8 +178,7 @@ rij_status rj_calibration_gather(const rij_model *m, const rj_dataset *d, rj_cac
                                  bool held, rj_calibrated tell, void *user,
                                  rj_calibration *out);
 
-/* ---- evidence.c, explain.c: where the evidence lies ---------------------------------
- */
+/* ---- evidence.c, explain.c -------------------------------------------------------- */
 
 /* How far windows of a picture stand out against its others: cell (column, row) covers
  * `cell` x `cell` pixels from (left + column cell, top + row cell) and is the middle of a
@@ -196,6 +197,26 @@ void rj_evidence_free(rj_evidence *e);
  * groups that these are worth, unless NULL. */
 double rj_peak_p(const rj_calibration *c, float peak, double *weight);
 
+/* ---- selection.c ------------------------------------------------------------------ */
+
+/* What an evaluation judges. */
+typedef struct rj_selection {
+    rj_dataset data; /* with the folder held out, labels shuffled if asked for */
+    rj_list columns;
+    rj_column *column; /* of those names */
+    bool *pair;        /* of the table of pairs, or NULL */
+    bool *wanted;      /* generators */
+    int *image;        /* samples to judge, in the data's order */
+    int images;        /* how many */
+} rj_selection;
+/* Begins with {0}; rj_selection_free() also after a failure. What rij_evaluate() says of
+ * its data and options. */
+rij_status rj_selection_fill(const rij_evaluate_options *o, const char *data,
+                             rj_selection *r);
+/* RIJ_E_DATA unless both classes have usable samples; `which` is for the message. */
+rij_status rj_selection_check(const rj_selection *r, const char *which);
+void rj_selection_free(rj_selection *r);
+
 /* ---- evaluation.c ----------------------------------------------------------------- */
 
 /* A judged data set: sample[i] of d, where it is usable, has margin
@@ -207,15 +228,46 @@ typedef struct rj_judged {
     const int *sample;
     const double *margin;
     const rij_answer *answer; /* like margin, or NULL: the model has no calibration */
+    const rij_answer *alone;  /* (n, columns, 1 + RIJ_SHIPPINGS) of the image as it is and
+                                 re-shipped, or NULL: without the strip */
     const bool *pair; /* as rj_pairs_read() gives it, or NULL: all reals for all */
     const rj_decision *decision;
     rj_pool *pool;
     uint64_t seed; /* of the intervals */
     int map_fakes; /* fakes that a generator must have to count in the mean */
     int unusable;
+    bool shuffled; /* labels were */
 } rj_judged;
 /* The figures. RIJ_E_MEMORY. */
 rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out);
+
+typedef struct rj_judged_image {
+    const char *path, *file, *source, *generator; /* as in rij_evaluation_image */
+    int sample;
+    bool fake;
+} rj_judged_image;
+
+struct rij_evaluation {
+    rij_evaluation_row *row;
+    rij_evaluation_source *source;
+    int rows, sources, unusable;
+    char **name; /* of columns, generators, sources, which rows point at */
+    int names, room;
+    int images, columns; /* usable images */
+    rj_judged_image *image;
+    char *paths;     /* theirs */
+    double *margin;  /* (images, columns) */
+    uint8_t *answer; /* (images, columns, 2 + RIJ_SHIPPINGS): the last word, that of the
+                        image as it is, those of the strip */
+    bool answered, stripped, paired, shuffled;
+    int map_fakes;
+    uint64_t data_hash;
+    rj_decision decision; /* of the model that judged */
+};
+/* evaluation_lists.c: images and sources, once columns and generators are the first
+ * names; rj_evaluation_name() adds one. */
+rij_status rj_evaluation_lists(rij_evaluation *e, const rj_judged *j);
+rij_status rj_evaluation_name(rij_evaluation *e, const char *name);
 
 /* ---- audit.c, duplicates.c --------------------------------------------------------- */
 
@@ -337,6 +389,11 @@ rij_status rj_trainer_audit(rj_trainer *t, const char *data);
 rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
 /* What S_dist measures, on t->best: fills t->distance. distance.c */
 rij_status rj_train_distance(rj_trainer *t);
+
+/* Entries card.* of a model's metadata, once it is trained and has its calibration; and
+ * that of the calibration alone, once it is another. RIJ_E_MEMORY. card.c */
+rij_status rj_card_write(const rj_trainer *t, rij_model *m);
+rij_status rj_card_calibration(rij_model *m, const rj_calibration *c);
 
 /* Spherical k-means: h unit rows of width d that are nearest to n given ones. The first
  * is drawn, each next one is the row farthest from those there (ties to the lowest row),

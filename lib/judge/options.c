@@ -281,3 +281,34 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json)
     *json = text;
     return RIJ_OK;
 }
+
+void rj_options_changed(const rij_train_options *resolved, rj_text *text)
+{
+    rij_train_options o = *resolved, usual = RIJ_TRAIN_OPTIONS_INIT;
+    const char *between = "";
+
+    if (rij_train_options_resolve(&usual) != RIJ_OK)
+        return;
+    for (int i = 0; i < RJ_COUNT(choices); i++)
+        if (strcmp(*name_at(&o, &choices[i]), *name_at(&usual, &choices[i])) != 0) {
+            rj_text_say(text, "%s%s %s", between, choices[i].name,
+                        *name_at(&o, &choices[i]));
+            between = ", ";
+        }
+    for (int i = 0; i < RJ_COUNT(numbers); i++)
+        if (!numbers[i].machine && get(&o, &numbers[i]) != get(&usual, &numbers[i])) {
+            if (numbers[i].off && get(&o, &numbers[i]) < 0)
+                rj_text_say(text, "%s%s off", between, numbers[i].name);
+            else
+                rj_text_say(text, "%s%s %.15g", between, numbers[i].name,
+                            get(&o, &numbers[i]));
+            between = ", ";
+        }
+    if (o.allow) {
+        rj_text_say(text, "%sallow ", between);
+        rj_text_put(text, o.allow);
+        between = ", ";
+    }
+    if (o.seed)
+        rj_text_say(text, "%sseed %llu", between, (unsigned long long)o.seed);
+}

@@ -174,6 +174,8 @@ static rij_status make_model(rj_trainer *t, rij_model **model)
     if (status == RIJ_OK)
         status = gather(t, m);
     if (status == RIJ_OK)
+        status = rj_card_write(t, m);
+    if (status == RIJ_OK)
         *model = m;
     else
         rij_model_free(m);

@@ -219,7 +219,7 @@ static void say_calibration(page *p, const rj_calibration *c)
 
 RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)
 {
-    static const char *const shown[] = {"data.", "train.", "figure."};
+    static const char *const shown[] = {"data.", "audit.", "train.", "figure.", "card."};
     page p = {text, text ? size : 0, 0};
     const rj_net_config *config;
 

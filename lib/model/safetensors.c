@@ -133,26 +133,6 @@ rij_status rj_st_add(rj_st_file *f, const char *name, rj_shape shape, const floa
     return RIJ_OK;
 }
 
-/* Bytes of the UTF-8 character at s (RFC 3629, table 3-7 of Unicode), or 0. */
-static int utf8(const unsigned char *s)
-{
-    const int n = s[0] < 0x80   ? 1
-                  : s[0] < 0xc2 ? 0
-                  : s[0] < 0xe0 ? 2
-                  : s[0] < 0xf0 ? 3
-                                : 4;
-
-    if (n < 2)
-        return n;
-    if (s[0] > 0xf4 || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    for (int i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 rij_status rj_st_set(rj_st_file *f, const char *key, const char *value)
 {
     rj_st_entry *e = entry_find(f, key);
@@ -166,7 +146,7 @@ rij_status rj_st_set(rj_st_file *f, const char *key, const char *value)
     clean = rj_strdup(value);
     RJ_REQUIRE(clean, RIJ_E_MEMORY, "entry '%.80s': no memory", key);
     for (char *c = clean; *c;) {
-        const int n = utf8((const unsigned char *)c);
+        const int n = rj_utf8(c);
 
         if (n == 0)
             *c = '?';

@@ -1,0 +1,170 @@
+/* card.c: the model card: what a model was made of, how it did on what was held out, what
+ * it is for and what is not promised. Plain sentences, entries card.* of the model file,
+ * which rij_model_describe() and the report show. */
+#include "judge/judge.h"
+#include <string.h>
+
+enum { NAMED = 64 }; /* generators, sources that are told by name */
+
+static const char use_text[] =
+    "Evidence of whether an image was made by a generator, for a person who weighs it "
+    "with other evidence and has measured the model on images like those at hand. Not "
+    "proof, and not the only ground for a decision about anybody.";
+static const char limits_text[] =
+    "All figures above are of images from the sources and generators that trained, held "
+    "out by group; other generators, photographs of other sources, heavy compression, "
+    "resizing, retouching and screenshots were not measured here, and nothing is "
+    "promised "
+    "for them. Answers keep their level for photographs like those of the calibration "
+    "only. Neither the content of a picture, its metadata nor its file format is judged.";
+
+/* A name of the data, on one line. */
+static void put_name(rj_text *t, const char *name)
+{
+    for (const char *c = name; *c; c++)
+        rj_text_bytes(t, (unsigned char)*c < ' ' ? "?" : c, 1);
+}
+
+static rij_status keep(rij_model *m, const char *key, rj_text *t)
+{
+    rij_status status = rj_text_done(t);
+
+    if (status == RIJ_OK)
+        status = rj_st_set(&m->about, key, t->bytes ? t->bytes : "none");
+    rj_text_free(t);
+    return status;
+}
+
+/* ---- data ------------------------------------------------------------------------- */
+
+static int count(const rj_dataset *d, int label)
+{
+    return rj_dataset_count(d, label, false) + rj_dataset_count(d, label, true);
+}
+
+static void say_class(rj_text *t, const rj_dataset *d, int label, int groups)
+{
+    rj_text_count(t, count(d, label));
+    rj_text_put(t, label ? " generated images" : " photographs");
+    rj_text_say(t, " in %d %s (", groups, groups == 1 ? "group" : "groups");
+    rj_text_count(t, rj_dataset_count(d, label, true));
+    rj_text_put(t, " kept for validation)");
+}
+
+static rij_status card_data(const rj_trainer *t, rij_model *m)
+{
+    const rj_dataset *d = &t->data;
+    int groups[2];
+    rj_text text = {0};
+
+    for (int label = 0; label < 2; label++)
+        RJ_TRY(rj_dataset_groups(d, label, &groups[label]));
+    say_class(&text, d, RJ_REAL_LABEL, groups[0]);
+    if (count(d, RJ_FAKE_LABEL)) {
+        rj_text_put(&text, ", ");
+        say_class(&text, d, RJ_FAKE_LABEL, groups[1]);
+    } else {
+        rj_text_put(&text, ", no generated images: fakes were made of the photographs");
+    }
+    if (t->o.shuffle_labels)
+        rj_text_put(&text, "; labels were shuffled: this model must be at chance");
+    return keep(m, "card.data", &text);
+}
+
+/* Names with their counts, in order; the first NAMED of them. names[] is sorted by it. */
+static void say_names(rj_text *t, rj_name *names, int n)
+{
+    int told = 0, left = 0;
+
+    rj_names_sort(names, n);
+    for (int i = 0, same; i < n; i += same) {
+        for (same = 1; i + same < n && strcmp(names[i].text, names[i + same].text) == 0;)
+            same++;
+        if (told == NAMED) {
+            left++;
+            continue;
+        }
+        rj_text_put(t, told++ ? ", " : "");
+        put_name(t, names[i].text[0] ? names[i].text : "not named");
+        rj_text_put(t, " ");
+        rj_text_count(t, same);
+    }
+    if (left)
+        rj_text_say(t, " and %d more", left);
+}
+
+/* Photographs by source or generated images by generator. */
+static rij_status card_names(const rj_trainer *t, int label, const char *key,
+                             rij_model *m)
+{
+    const rj_dataset *d = &t->data;
+    rj_name *names = rj_alloc((size_t)d->n, sizeof *names);
+    rj_text text = {0};
+    int n = 0;
+
+    RJ_REQUIRE(names, RIJ_E_MEMORY, "card: no memory for %d names", d->n);
+    for (int i = 0; i < d->n; i++) {
+        const rj_sample *s = &d->sample[i];
+        const char *name = s->label ? d->generator[s->generator] : s->source;
+
+        if (s->usable && s->label == label)
+            names[n++] = (rj_name){name ? name : "", i};
+    }
+    say_names(&text, names, n);
+    rj_free(names);
+    return keep(m, key, &text);
+}
+
+/* ---- figures ---------------------------------------------------------------------- */
+
+static rij_status card_validation(const rj_trainer *t, rij_model *m)
+{
+    int n[2] = {0, 0}, above[2] = {0, 0};
+    rj_text text = {0};
+    double auc;
+
+    RJ_TRY(rj_metric_auc(t->views, t->cls, t->view_label, NULL, &auc));
+    for (int i = 0; i < t->views; i++) {
+        n[t->view_label[i]]++;
+        above[t->view_label[i]] +=
+            rj_decision_margin(&m->decision, t->cls[i], t->prox[i]) > 0;
+    }
+    rj_text_say(&text, "on %d views, native and degraded, of groups kept out: AUC ",
+                t->views);
+    rj_text_fixed(&text, auc, 4);
+    rj_text_say(&text,
+                " of the classifier; %d of %d views of photographs and %d of %d of "
+                "generated images lie above margin 0",
+                above[0], n[0], above[1], n[1]);
+    return keep(m, "card.validation", &text);
+}
+
+rij_status rj_card_calibration(rij_model *m, const rj_calibration *c)
+{
+    rj_text text = {0};
+    int groups[2];
+
+    for (int label = 0; label < 2; label++)
+        groups[label] = c->n[label] ? c->row[label][c->n[label] - 1].group + 1 : 0;
+    rj_text_say(&text,
+                "%d independent photographs and %d generated images, as they are and "
+                "re-shipped in %d ways, in %d buckets of softness; an answer at level "
+                "0.05 needs 19 of either in its bucket",
+                groups[0], groups[1], RIJ_SHIPPINGS, RJ_BUCKETS);
+    return keep(m, "card.calibration", &text);
+}
+
+rij_status rj_card_write(const rj_trainer *t, rij_model *m)
+{
+    rj_text changed = {0};
+
+    RJ_TRY(card_data(t, m));
+    RJ_TRY(card_names(t, RJ_FAKE_LABEL, "card.generators", m));
+    RJ_TRY(card_names(t, RJ_REAL_LABEL, "card.sources", m));
+    rj_options_changed(&t->o, &changed);
+    RJ_TRY(keep(m, "card.options", &changed));
+    RJ_TRY(card_validation(t, m));
+    RJ_TRY(rj_card_calibration(m, &m->calibration));
+    RJ_TRY(rj_st_set(&m->about, "card.use", use_text));
+    return rj_st_set(&m->about, "card.limits", limits_text);
+}
