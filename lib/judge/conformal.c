@@ -4,7 +4,8 @@
  * A calibration picture was judged as it is and re-shipped (shipping.c), which makes a
  * few rows of it, each a softness (softness.c) and a margin. Softness puts rows and new
  * pictures into RJ_BUCKETS buckets, whose edges are quantiles of the photographs' rows;
- * so what is asked is: of photographs about as soft, how many look as generated? Rows of
+ * so what is asked is: of photographs about as soft, how many look as generated? Fewer
+ * than EACH groups of photographs a bucket are not parted: all lie in one. Rows of
  * one group (the crops of a photograph, say) are not independent, so a group of n_k rows
  * weighs one in all:
  *
@@ -33,17 +34,26 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Enough for an answer at 0.05. */
+enum { EACH = 19 };
+
 rij_status rj_conformal_edges(rj_calibration *c)
 {
     const int n = c->n[RJ_REAL_LABEL];
+    int groups = 0;
     float *soft = rj_alloc((size_t)n + 1, sizeof *soft);
 
     RJ_REQUIRE(soft, RIJ_E_MEMORY, "calibrate: no memory for %d rows", n);
-    for (int i = 0; i < n; i++)
-        soft[i] = c->row[RJ_REAL_LABEL][i].softness;
+    for (int i = 0; i < n; i++) {
+        const rj_calibration_row *r = &c->row[RJ_REAL_LABEL][i];
+
+        soft[i] = r->softness;
+        groups += i == 0 || r->group != r[-1].group;
+    }
     qsort(soft, (size_t)n, sizeof *soft, ascending);
     for (int k = 0; k + 1 < RJ_BUCKETS; k++)
-        c->edge[k] = n ? soft[(int64_t)n * (k + 1) / RJ_BUCKETS] : 0;
+        c->edge[k] = groups >= EACH * RJ_BUCKETS ? soft[(int64_t)n * (k + 1) / RJ_BUCKETS]
+                                                 : INFINITY;
     rj_free(soft);
     return RIJ_OK;
 }

@@ -86,7 +86,8 @@ typedef struct rj_calibration {
     rj_calibration_row *row[2];
     int peaks, peaks_room; /* no peaks: an older file */
     rj_calibration_peak *peak;
-    float edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge */
+    float edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge;
+                                   infinite: few photographs, one bucket */
 } rj_calibration;
 /* To and from a file's tensors, calibration_file.c. A file may have none. */
 rij_status rj_calibration_to_file(const rj_calibration *c, rj_st_file *f);
