@@ -1,7 +1,8 @@
 /* demo.c: the whole story, with the public header only.
  *
  *     photographs to train on ── forge: deconv, bilinear ──> train ──> a model
- *     other photographs ──────── forge: nearest, shuffle ──> evaluate, predict
+ *     a few others ───────────── forge: deconv, bilinear ──> calibrate its answers
+ *     other photographs ──────── forge: nearest, shuffle ──> evaluate, predict, report
  *
  * The detector is tested on photographs it never saw and on decoders it never saw, as
  * they are and after both classes went through JPEG 75. A second, short training has its
@@ -14,13 +15,15 @@
 
 typedef struct plan {
     const char *train_photos, *test_photos, *out;
+    const char *calibrate_photos; /* or NULL: as the training has left it */
     uint64_t seed;
     int threads;
     int crops, forge_steps;   /* of rij_forge() */
     int steps1, steps2;       /* of the training */
     int shuffled1, shuffled2; /* of the training on shuffled labels */
-    char train[4096], test[4096], model[4096];
-    char train_manifest[4200], test_manifest[4200]; /* they know the photographs */
+    char train[4096], test[4096], calibrate[4096], model[4096];
+    /* they know the photographs */
+    char train_manifest[4200], test_manifest[4200], calibrate_manifest[4200];
 } plan;
 
 static const plan full = {.crops = 20,
@@ -35,6 +38,9 @@ static const plan brief = {.crops = 8,
                            .steps2 = 80,
                            .shuffled1 = -1,
                            .shuffled2 = 10};
+
+/* Of answers: the least that six photographs can promise is one in seven. */
+static const double level = 0.15;
 
 static int complain(const char *what)
 {
@@ -82,6 +88,25 @@ static int train(const plan *p, int shuffled, rij_model **model)
     return status == RIJ_OK ? 0 : complain("training");
 }
 
+/* Answers rest on photographs that did not train, as many as there are. */
+static int calibrate(const plan *p, rij_model *model)
+{
+    bar b = BAR_INIT;
+    rij_calibrate_options o = RIJ_CALIBRATE_OPTIONS_INIT;
+    rij_status status;
+
+    if (!p->calibrate_photos)
+        return 0;
+    puts("\nForging fakes to calibrate answers on, from a few others");
+    if (forge(p, p->calibrate_photos, p->calibrate, "deconv,bilinear", p->seed + 2) != 0)
+        return 1;
+    o.progress = show_progress;
+    o.user = &b;
+    status = rij_calibrate(model, p->calibrate_manifest, &o);
+    bar_end(&b);
+    return status == RIJ_OK ? 0 : complain("calibrating");
+}
+
 static int evaluate(const plan *p, const rij_model *model, const char *columns,
                     int shuffled, rij_evaluation **evaluation)
 {
@@ -91,6 +116,7 @@ static int evaluate(const plan *p, const rij_model *model, const char *columns,
 
     o.columns = columns;
     o.shuffle_labels = shuffled;
+    o.level = level;
     o.progress = show_progress;
     o.user = &b;
     status = rij_evaluate(model, p->test_manifest, &o, evaluation);
@@ -169,12 +195,25 @@ static int summary(const rij_evaluation *e, const char *column, rij_evaluation_r
     return found ? 0 : 1;
 }
 
+/* Answers to the images as they are: right, wrong, unsure. */
+static void count_answers(const rij_evaluation *e, int count[3])
+{
+    rij_evaluation_image image;
+
+    for (int i = 0; i < rij_evaluation_images(e); i++)
+        if (rij_evaluation_image_at(e, i, &image) == RIJ_OK &&
+            strcmp(image.column, "native") == 0)
+            count[image.answer == RIJ_ANSWER_UNSURE                           ? 2
+                  : (image.answer == RIJ_ANSWER_GENERATED) == image.generated ? 0
+                                                                              : 1]++;
+}
+
 static int tell_story(const plan *p, double start_s)
 {
     rij_model *model = NULL, *shuffled = NULL;
     rij_evaluation *e = NULL, *alarm = NULL;
     rij_evaluation_row native = {0}, jpeg75 = {0}, chance = {0};
-    int images = 0;
+    int images = 0, answers[3] = {0};
     int failed;
 
     puts("\nForging fakes to train on: decoders deconv, bilinear");
@@ -184,7 +223,7 @@ static int tell_story(const plan *p, double start_s)
     failed = failed || forge(p, p->test_photos, p->test, "nearest,shuffle", p->seed + 1);
     if (!failed)
         puts("\nTraining");
-    failed = failed || train(p, 0, &model);
+    failed = failed || train(p, 0, &model) || calibrate(p, model);
     if (!failed && rij_model_save(model, p->model) != RIJ_OK)
         failed = complain("saving");
     if (!failed)
@@ -204,10 +243,12 @@ static int tell_story(const plan *p, double start_s)
              summary(e, "jpeg75", &jpeg75, &images) ||
              summary(alarm, "native", &chance, &images);
     if (!failed)
+        count_answers(e, answers);
+    if (!failed)
         printf("\nRESULT demo unseen_auc=%.4f unseen_ap=%.4f jpeg75_auc=%.4f "
-               "shuffled_auc=%.4f images=%d seconds=%.0f\n",
-               native.auc, native.ap, jpeg75.auc, chance.auc, images,
-               seconds_now() - start_s);
+               "shuffled_auc=%.4f verdicts=%d/%d/%d images=%d seconds=%.0f\n",
+               native.auc, native.ap, jpeg75.auc, chance.auc, answers[0], answers[1],
+               answers[2], images, seconds_now() - start_s);
     rij_evaluation_free(alarm);
     rij_evaluation_free(e);
     rij_model_free(shuffled);
@@ -220,9 +261,9 @@ static int tell_story(const plan *p, double start_s)
 static int usage(FILE *out, int status)
 {
     fputs("demo [--short] [--seed N] [--threads N] [--crops N] [--forge-steps N]\n"
-          "     [--steps1 N] [--steps2 N] [--shuffled-steps N] TRAIN_PHOTOS TEST_PHOTOS "
-          "OUT\n"
-          "Two folders of photographs that share none; everything made lies below OUT.\n",
+          "     [--steps1 N] [--steps2 N] [--shuffled-steps N] [--calibrate PHOTOS]\n"
+          "     TRAIN_PHOTOS TEST_PHOTOS OUT\n"
+          "Folders of photographs that share none; everything made lies below OUT.\n",
           out);
     return status;
 }
@@ -238,6 +279,7 @@ static int read_options(int argc, char **argv, plan *p)
         {"steps1", required_argument, NULL, '1'},
         {"steps2", required_argument, NULL, '2'},
         {"shuffled-steps", required_argument, NULL, 'x'},
+        {"calibrate", required_argument, NULL, 'a'},
         {"help", no_argument, NULL, 'h'},
         {0}};
     int letter;
@@ -270,6 +312,9 @@ static int read_options(int argc, char **argv, plan *p)
         case 'x':
             p->shuffled2 = number;
             break;
+        case 'a':
+            p->calibrate_photos = optarg;
+            break;
         case 'h':
             exit(usage(stdout, 0));
         default:
@@ -291,6 +336,9 @@ int main(int argc, char **argv)
     p.out = argv[optind + 2];
     snprintf(p.train, sizeof p.train, "%s/train", p.out);
     snprintf(p.test, sizeof p.test, "%s/test", p.out);
+    snprintf(p.calibrate, sizeof p.calibrate, "%s/calibrate", p.out);
+    snprintf(p.calibrate_manifest, sizeof p.calibrate_manifest, "%s/manifest.tsv",
+             p.calibrate);
     snprintf(p.model, sizeof p.model, "%s/model.safetensors", p.out);
     snprintf(p.train_manifest, sizeof p.train_manifest, "%s/manifest.tsv", p.train);
     snprintf(p.test_manifest, sizeof p.test_manifest, "%s/manifest.tsv", p.test);

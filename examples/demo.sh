@@ -6,8 +6,9 @@
 # PHOTOS=dir   your own camera photographs (PNG or JPEG) instead of Debian's
 # DEMO=short   fewer steps: about two minutes
 #
-# Debian's photographs come from the packages named in photographs.txt: they are fetched
-# with `apt-get download` and unpacked under build/photos; nothing is installed. What the
+# Debian's photographs come from the packages named in photographs.txt, and a few that
+# calibrate from those of photographs_calibrate.txt: they are fetched with
+# `apt-get download` and unpacked under build/photos; nothing is installed. What the
 # demonstration makes, the images it judges included, lies under build/demo.
 set -u
 here=$(dirname "$0")
@@ -57,7 +58,12 @@ list_photographs() {
             \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' \) | LC_ALL=C sort
         return
     fi
-    grep -v '^#' "$here/photographs.txt" | while read -r package path; do
+    list_packaged photographs.txt
+}
+
+# Those of a list that are there.
+list_packaged() {
+    grep -v '^#' "$here/$1" | while read -r package path; do
         if [ -f "$photos/$package/$path" ]; then
             echo "$PWD/$photos/$package/$path"
         else
@@ -66,19 +72,27 @@ list_photographs() {
     done
 }
 
+packages_of() {
+    grep -v '^#' "$here/$1" | cut -d' ' -f1 | sort -u
+}
+
 if [ -n "${PHOTOS:-}" ]; then
     [ -d "$PHOTOS" ] || fail "PHOTOS=$PHOTOS is not a folder"
 else
-    for package in $(grep -v '^#' "$here/photographs.txt" | cut -d' ' -f1 | sort -u); do
+    for package in $(packages_of photographs.txt); do
         fetch "$package" || fail "$package could not be fetched (see above).
 $elsewhere"
     done
+    for package in $(packages_of photographs_calibrate.txt); do
+        fetch "$package" || echo "demo: answers are not calibrated with $package" >&2
+    done
 fi
 
-# Split by photograph: the first two thirds train, the rest tests. Links, numbered because
-# two photographs may have one name.
+# Split by photograph: the first two thirds train, the rest tests. Others calibrate: those
+# of the second list, or the fifth of every five of one's own, if there are thirty. Links,
+# numbered because two photographs may have one name.
 rm -rf "$demo"
-mkdir -p "$demo/photos/train" "$demo/photos/test" || fail "cannot write under $demo"
+mkdir -p "$demo/photos/train" "$demo/photos/test" "$demo/photos/calibrate" || fail "cannot write under $demo"
 list_photographs >"$demo/photos/list"
 total=$(wc -l <"$demo/photos/list")
 [ "$total" -ge $fewest ] || fail "$total photographs are too few, $fewest are the least.
@@ -86,13 +100,20 @@ $elsewhere"
 count=0
 while IFS= read -r path; do
     if [ "$count" -lt $((2 * total / 3)) ]; then part="train"; else part="test"; fi
+    [ -z "${PHOTOS:-}" ] || [ "$total" -lt 30 ] || [ $((count % 5)) -ne 4 ] || part="calibrate"
     count=$((count + 1))
     ln -s "$path" "$demo/photos/$part/$(printf '%04d' $count)-${path##*/}"
 done <"$demo/photos/list"
+[ -n "${PHOTOS:-}" ] || list_packaged photographs_calibrate.txt | while IFS= read -r path; do
+    ln -s "$path" "$demo/photos/calibrate/${path##*/}"
+done
 echo "$total photographs: $(find "$demo/photos/train" -type l | wc -l) to train on," \
-    "$(find "$demo/photos/test" -type l | wc -l) to test on"
+    "$(find "$demo/photos/test" -type l | wc -l) to test on;" \
+    "$(find "$demo/photos/calibrate" -type l | wc -l) calibrate"
 
 short=
 [ "${DEMO:-}" != short ] || short=--short
+calibrate=
+[ -z "$(find "$demo/photos/calibrate" -type l)" ] || calibrate="--calibrate $demo/photos/calibrate"
 # shellcheck disable=SC2086
-exec "$program" $short "$demo/photos/train" "$demo/photos/test" "$demo"
+exec "$program" $short $calibrate "$demo/photos/train" "$demo/photos/test" "$demo"

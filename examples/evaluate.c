@@ -73,6 +73,8 @@ static int usage(FILE *out, int status)
           "  --threads N       0: one per processor\n"
           "  --device NAME     cpu, ref or cuda:0\n"
           "  --precision NAME  fp32, bf16 or tf32\n"
+          "  --level A         of answers: photographs that may be called generated "
+          "(0.05)\n"
           "  --strip           answers by the stability strip too: seven times the time\n"
           "  --quiet           no progress\n",
           out);
@@ -138,6 +140,7 @@ static int read_options(int argc, char **argv, job *j)
         {"threads", required_argument, NULL, 'n'},
         {"device", required_argument, NULL, 'v'},
         {"precision", required_argument, NULL, 'b'},
+        {"level", required_argument, NULL, 'l'},
         {"strip", no_argument, NULL, 'S'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
@@ -167,6 +170,8 @@ static int read_options(int argc, char **argv, job *j)
             j->o.seed = number;
         else if (letter == 'n')
             j->open.threads = (int)number;
+        else if (letter == 'l')
+            j->o.level = strtod(optarg, NULL);
     }
     return j->model && j->data && optind == argc ? 0 : usage(stderr, 2);
 }

@@ -29,6 +29,7 @@ typedef struct rij_evaluate_options {
     int min_fakes;       /* fakes a generator must have to count in row "mAP" (40) */
     int shuffle_labels;  /* 1: judge against shuffled labels: a model that was trained
                             on shuffled ones must then be at chance (0). Not with pairs */
+    double level;        /* of answers, as in rij_examine_options, 0.001..0.5 (0.05) */
     int strip; /* 1: answers by the stability strip too, as rij_examine() gives them:
                   seven times the time (0) */
     rij_progress_fn progress; /* NULL: none */
@@ -61,8 +62,9 @@ typedef struct rij_evaluation_row {
     double ece, brier; /* of the score, reals weighted as for ap */
     double shift_real,
         shift_fake; /* mean margin here minus in column native, if judged */
-    /* shares by the answers of rij_examine() at level 0.05 (unsure where it refuses),
-       without the strip unless the options ask for it; what remains is answered real */
+    /* shares by the answers of rij_examine() at the options' level (unsure where it
+       refuses), without the strip unless the options ask for it; what remains is answered
+       real */
     double real_generated, real_unsure; /* of the reals */
     double fake_generated, fake_unsure; /* of the fakes */
 } rij_evaluation_row;
@@ -85,7 +87,7 @@ typedef struct rij_evaluation_image {
     int generated;                     /* label: 0 real, 1 generated */
     double margin, score;              /* as in rij_verdict */
     int answered;                      /* 1: the model has a calibration, and so: */
-    rij_answer answer;                 /* at level 0.05, as in a row */
+    rij_answer answer;                 /* at the options' level, as in a row */
     int stripped;                      /* 1: the strip was asked for, and so: */
     rij_answer alone;                  /* of the image as it is; without strip: answer */
     rij_answer shipped[RIJ_SHIPPINGS]; /* re-shipped, in the order of rij_examination */

@@ -89,7 +89,7 @@ static unsigned char *file_of(const place *p, const char *data,
 /* Notes, less those of the audit, which saw the photographs. */
 static int count_notes(const rij_progress *progress, void *user)
 {
-    *(int *)user += progress->note != NULL && strncmp(progress->note, "audit:", 6) != 0;
+    *(int *)user += progress->note != NULL && strcmp(progress->phase, "audit") != 0;
     return 0;
 }
 

@@ -95,6 +95,14 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
     return (1 + beyond) / (1 + there);
 }
 
+rij_status rj_level(const char *verb, double asked, double *level)
+{
+    *level = asked != 0 ? asked : 0.05;
+    RJ_REQUIRE(*level >= 0.001 && *level <= 0.5, RIJ_E_ARGUMENT,
+               "%s: level %g is not in 0.001..0.5", verb, *level);
+    return RIJ_OK;
+}
+
 rij_answer rj_conformal_answer(double p_real, double p_generated, double a)
 {
     if (p_real <= a && p_generated > a)

@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
-static const double LEVEL = 0.05; /* of answers */
 static const double TELL_S = 0.5; /* at least this long between two messages */
 
 /* One image under one column, as it is or shipped on. */
@@ -34,6 +33,7 @@ typedef struct run {
     double *margin;     /* (images, columns) */
     rij_answer *answer; /* the same, or NULL without calibration */
     rij_answer *alone;  /* (images, columns, ways), or NULL without the strip */
+    double level;       /* of answers */
     int ways;           /* shots of an image under a column: 1, with the strip 7 */
     int unusable;
     /* one chunk */
@@ -223,7 +223,7 @@ static void decide(run *r, shot *s, size_t at)
             r->margin[at] = margin;
         if (r->answer)
             alone[w] =
-                rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, LEVEL);
+                rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, r->level);
         drop(&s[w]);
     }
     if (r->answer)
@@ -310,6 +310,7 @@ static rij_status compute(const run *r, rij_evaluation **evaluation)
                               .seed = r->o->seed,
                               .map_fakes = r->o->min_fakes ? r->o->min_fakes : MIN_FAKES,
                               .unusable = r->unusable,
+                              .level = r->level,
                               .shuffled = r->o->shuffle_labels != 0};
 
     return rj_evaluation_new(&judged, evaluation);
@@ -328,6 +329,7 @@ RIJ_API rij_status rij_evaluate(const rij_model *model, const char *data,
     RJ_REQUIRE(model && data, RIJ_E_ARGUMENT, "rij_evaluate: %s is NULL",
                model ? "data" : "model");
     RJ_TRY(check_options(model, r.o));
+    RJ_TRY(rj_level("rij_evaluate", r.o->level, &r.level));
     r.ways = r.o->strip ? 1 + RIJ_SHIPPINGS : 1;
     RJ_TRY_DONE(rj_selection_fill(r.o, data, &r.s));
     r.images = r.s.images;

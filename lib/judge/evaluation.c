@@ -332,6 +332,7 @@ rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
     e->map_fakes = j->map_fakes;
     e->paired = j->pair != NULL;
     e->shuffled = j->shuffled;
+    e->level = j->level;
     e->data_hash = j->d->hash;
     e->decision = *j->decision;
     status = fill(e, &t);

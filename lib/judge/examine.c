@@ -2,8 +2,6 @@
 #include "judge/judge.h"
 #include <math.h>
 
-static const double usual_level = 0.05;
-
 /* ---- examine ---------------------------------------------------------------------- */
 
 /* A level below the least p-value, 1 / (1 + W), is refused. */
@@ -59,10 +57,7 @@ static rij_status level_of(const rij_examine_options *o, double *level)
                "rij_examine: options.size is %zu, not %zu; start with "
                "RIJ_EXAMINE_OPTIONS_INIT",
                o->size, sizeof *o);
-    *level = o && o->level != 0 ? o->level : usual_level;
-    RJ_REQUIRE(*level >= 0.001 && *level <= 0.5, RIJ_E_ARGUMENT,
-               "rij_examine: level %g is not in 0.001..0.5", *level);
-    return RIJ_OK;
+    return rj_level("rij_examine", o ? o->level : 0, level);
 }
 
 RIJ_API rij_status rij_examine(const rij_model *model, const rij_image *image,

@@ -211,10 +211,7 @@ static rij_status level_of(const rij_explain_options *o, double *level)
                "rij_explain: options.size is %zu, not %zu; start with "
                "RIJ_EXPLAIN_OPTIONS_INIT",
                o->size, sizeof *o);
-    *level = o && o->level != 0 ? o->level : 0.05;
-    RJ_REQUIRE(*level >= 0.001 && *level <= 0.5, RIJ_E_ARGUMENT,
-               "rij_explain: level %g is not in 0.001..0.5", *level);
-    return RIJ_OK;
+    return rj_level("rij_explain", o ? o->level : 0, level);
 }
 
 RIJ_API rij_status rij_explain(const rij_model *model, const rij_image *image,

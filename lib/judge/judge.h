@@ -158,6 +158,8 @@ rij_status rj_conformal_edges(rj_calibration *c);
  * softness; W, the groups that these rows are worth, unless NULL. 1 where W is 0. */
 double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
                       double *weight);
+/* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
+rij_status rj_level(const char *verb, double asked, double *level);
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
                                 double level);
@@ -236,6 +238,7 @@ typedef struct rj_judged {
     uint64_t seed; /* of the intervals */
     int map_fakes; /* fakes that a generator must have to count in the mean */
     int unusable;
+    double level;  /* of the answers */
     bool shuffled; /* labels were */
 } rj_judged;
 /* The figures. RIJ_E_MEMORY. */
@@ -261,6 +264,7 @@ struct rij_evaluation {
                         image as it is, those of the strip */
     bool answered, stripped, paired, shuffled;
     int map_fakes;
+    double level; /* of the answers */
     uint64_t data_hash;
     rj_decision decision; /* of the model that judged */
 };

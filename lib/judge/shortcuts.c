@@ -254,8 +254,7 @@ static rij_status say(rj_trainer *t, const char *format, ...)
 
 static rij_status tell(rj_trainer *t, const rij_audit_fact *f, const char *what)
 {
-    return say(t, "audit: %s tells the label at %.2f by itself; %s", f->name, f->bacc,
-               what);
+    return say(t, "%s tells the label at %.2f by itself; %s", f->name, f->bacc, what);
 }
 
 static rij_status face(rj_trainer *t, enum rj_fact k, const rij_audit_fact *f)
@@ -291,11 +290,11 @@ static rij_status face_pairs(rj_trainer *t, const rij_audit_report *r)
                "%.60s; mend the data, or allow \"leaks\"",
                across, r->data.sample[first].path);
     if (across)
-        RJ_TRY(say(t, "audit: %d pairs lie in two splits; allowed", across));
+        RJ_TRY(say(t, "%d pairs lie in two splits; allowed", across));
     if (!within)
         return RIJ_OK;
     RJ_TRY(join(&t->data, r, &joined));
-    return say(t, "audit: %d pairs show the same in two groups, which are %s", within,
+    return say(t, "%d pairs show the same in two groups, which are %s", within,
                joined ? "joined" : "not joined: too few would be left");
 }
 
@@ -310,7 +309,7 @@ static rij_status face_all(rj_trainer *t, const rij_audit_report *r, uint64_t sp
         return RIJ_OK;
     aligned = align(&t->data, r, split, t->o.seed);
     return aligned ? say(t,
-                         "audit: %d of %d images are recompressed, so that JPEG does "
+                         "%d of %d images are recompressed, so that JPEG does "
                          "not tell the label",
                          aligned, t->data.n)
                    : RIJ_OK;

@@ -135,7 +135,7 @@ static void answered(rj_text *t, const rj_report *r)
                        "promise.</p>\n");
         return;
     }
-    rj_text_put(t, "<p>Answers at level 0.05");
+    rj_text_say(t, "<p>Answers at level %g", r->e->level);
     rj_text_put(t, r->e->stripped ? ", by the stability strip too: " : ": ");
     if (row->real_unsure > 0.999 && row->fake_unsure > 0.999) {
         rj_text_put(t, "all are unsure, usually because the calibration holds too few "

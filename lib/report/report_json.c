@@ -252,6 +252,7 @@ static json_t *data(writer *w)
     set(w, o, "min_fakes", json_integer(e->map_fakes));
     set(w, o, "paired", json_boolean(e->paired));
     set(w, o, "shuffled_labels", json_boolean(e->shuffled));
+    set(w, o, "level", json_real(e->level));
     set(w, o, "strip", json_boolean(e->stripped));
     return o;
 }

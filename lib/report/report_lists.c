@@ -4,6 +4,7 @@
 #include "report/report.h"
 #include <math.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SOURCES = 100, PAIRS = 25, COLUMNS = 12 };
@@ -38,7 +39,10 @@ void rj_page_answers(rj_text *t, const rj_report *r)
 {
     static const char *const head[] = {"of", "", "real", "unsure", "generated"};
 
-    rj_html_table(t, "Answers at level 0.05", RJ_COUNT(head), head);
+    char title[40];
+
+    snprintf(title, sizeof title, "Answers at level %g", r->e->level);
+    rj_html_table(t, title, RJ_COUNT(head), head);
     for (int i = 0; i < 2 * r->columns; i++) {
         const int *n = r->column[i / 2].answer[i % 2];
         const double all = r->n[i % 2];
