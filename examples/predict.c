@@ -72,9 +72,8 @@ static void say_evidence(const rij_evidence_summary *s, const char *path)
     else
         printf("  no part stands out more than parts of photographs do (p %.3f)\n", s->p);
     if (s->far >= 0) // not where the model has no traces
-        printf(
-            "  as far from the natural traces as %.2f of the photographs, or farther\n",
-            s->far);
+        printf("  as far from what photographs share as %.2f of them, or farther\n",
+               s->far);
 }
 
 /* At the level of --examine, or the usual one. */

@@ -118,8 +118,8 @@ typedef struct rij_evidence_summary {
     double area;          /* share of cells above the threshold, 0..1 */
     double concentration; /* of what cells exceed the threshold by, the share in cells
                              that join the peak's by sides, 0..1; 0: nothing found */
-    double far;           /* share of the calibration's photographs that are as near to
-                             the natural traces, or nearer; NAN: no traces */
+    double far;           /* share of the calibration's photographs whose `proximity` (of
+                             rij_verdict) is as low, or lower; NAN: the model has none */
 } rij_evidence_summary;
 
 typedef struct rij_explain_options {

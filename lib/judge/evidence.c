@@ -74,11 +74,21 @@ static bool tells(const rj_image *image, int left, int top, int side)
     return squares / n - sum / n * (sum / n) >= dull * dull && 2 * clipped <= side * side;
 }
 
+/* What a window says, in logits. Where S adds a distance to the classifier, each over its
+ * deviation, the distance, which small windows tell badly, is taken to say what the
+ * classifier does: twice a S_cls, but for a constant. */
+static double window_margin(const rij_model *m, double cls, double prox)
+{
+    if (m->decision.by == RJ_DECIDE_JOINT)
+        return 2 * m->decision.a * cls;
+    return rj_decision_margin(&m->decision, cls, prox);
+}
+
 /* Margins of the windows, NAN where one says nothing. */
 static rij_status judge_windows(const rij_model *m, rj_context *c, const rj_image *image,
                                 const rj_evidence *e, float *planar, float *margin)
 {
-    const rj_jury jury = {m->net, m->ready, m->trace, e->window};
+    const rj_jury jury = {m->net, m->ready, m->trace, e->window, m->distance};
     const size_t each = 3 * (size_t)e->window * (size_t)e->window;
     const int n = e->columns * e->rows, shift = (e->window - e->cell) / 2;
     double cls[RJ_JUDGE_BATCH], prox[RJ_JUDGE_BATCH];
@@ -98,7 +108,7 @@ static rij_status judge_windows(const rij_model *m, rj_context *c, const rj_imag
             continue;
         RJ_TRY(rj_judge_planar(&jury, &c->tape, waiting, planar, cls, prox));
         for (int k = 0; k < waiting; k++)
-            margin[place[k]] = (float)rj_decision_margin(&m->decision, cls[k], prox[k]);
+            margin[place[k]] = (float)window_margin(m, cls[k], prox[k]);
         waiting = 0;
     }
     return RIJ_OK;

@@ -144,7 +144,9 @@ static rij_status sum_up(const rij_model *m, double level, rij_evidence *e)
     s->window = map->window;
     s->threshold = (double)threshold;
     s->p = rj_peak_p(&m->calibration, map->peak, NULL);
-    s->far = m->traces ? share_nearer(&m->calibration, s->verdict.proximity) : NAN;
+    s->far = m->traces || m->distance
+                 ? share_nearer(&m->calibration, s->verdict.proximity)
+                 : NAN;
     if (map->peak < 0)
         return RIJ_OK;
     s->peak = (double)map->peak;
