@@ -156,6 +156,33 @@ START_TEST(a_folder_of_copies_is_told_in_part)
 }
 END_TEST
 
+/* Equal in grey, not in colour. */
+START_TEST(skies_of_two_colours_are_two_pictures)
+{
+    const look l = {64, 48, 0, 0};
+    const place p = place_new();
+    FILE *f = write_classes(&p, &l, &l);
+    rij_audit_report *report;
+    rj_image image = {0};
+
+    for (int k = 0; k < 2; k++) {
+        OK(rj_image_new(64, 48, &image));
+        for (int i = 0; i < 64 * 48; i++) {
+            image.rgb[3 * i] = (uint8_t)(k ? 110 : 40);
+            image.rgb[3 * i + 1] = (uint8_t)(60 + i / 64 * 2);
+            image.rgb[3 * i + 2] = (uint8_t)(k ? 17 : 200); // 0.299 70 = 0.114 183
+        }
+        save(&p, k ? "red" : "blue", &image, 0);
+        rj_image_free(&image);
+    }
+    fputs("blue\treal\ta\tpark\nred\treal\tb\tpark\n", f);
+    report = audited(&p, f, 1);
+    ck_assert_int_eq(rij_audit_pairs(report), 0);
+    rij_audit_report_free(report);
+    place_free(&p);
+}
+END_TEST
+
 START_TEST(a_group_may_hold_the_same_picture)
 {
     const look l = {64, 48, 0, 0};
@@ -246,5 +273,5 @@ END_TEST
 
 SUITE(audit, each_planted_shortcut_is_named, a_format_tells_everything,
       the_same_picture_in_two_splits_is_found, a_folder_of_copies_is_told_in_part,
-      a_group_may_hold_the_same_picture, an_audit_is_the_same_for_any_number_of_threads,
-      what_cannot_be_audited_is_refused)
+      skies_of_two_colours_are_two_pictures, a_group_may_hold_the_same_picture,
+      an_audit_is_the_same_for_any_number_of_threads, what_cannot_be_audited_is_refused)

@@ -79,10 +79,12 @@ typedef struct rj_facts {
     int64_t bytes;
     int w, h; /* upright */
     enum rj_format format;
-    uint64_t quantisation; /* of a JPEG's tables */
+    uint64_t quantisation; /* of a JPEG's tables, and how its colours are sampled */
     int quality; /* of a JPEG: the standard one whose luma table is nearest, 1..100 */
     uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel */
 } rj_facts;
+/* The quantisation of what rj_degrade_jpeg() recompresses. RIJ_E_MEMORY. */
+rij_status rj_facts_recompressed(int quality, uint64_t *quantisation);
 /* They, and the picture. RIJ_E_FILE, RIJ_E_IMAGE, RIJ_E_MEMORY, which name the file. */
 rij_status rj_facts_read(const char *path, const rj_limits *limits, rj_facts *facts,
                          rj_image *image);

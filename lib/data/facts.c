@@ -12,7 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUANTISATION = 0xdb, FIRST_APP = 0xe0, COMMENT = 0xfe, COEFFICIENTS = 64 };
+enum {
+    QUANTISATION = 0xdb,
+    FIRST_FRAME = 0xc0,
+    LAST_FRAME = 0xc2,
+    FIRST_APP = 0xe0,
+    COMMENT = 0xfe,
+    COEFFICIENTS = 64
+};
 
 /* Of quality 50, luma; the order does not matter to a sum. */
 static const uint8_t standard[COEFFICIENTS] = {
@@ -34,40 +41,73 @@ static int standard_sum(int quality)
     return sum;
 }
 
-/* By table 0 of a segment of tables; 0 if it is not in it. A table: a byte of precision
- * (8 or 16 bits) and number, then 64 values. */
-static int quality_of(const rj_segment *s)
+/* Nearest standard quality of a table of 64 values of `each` bytes. */
+static int quality_of(const uint8_t *table, size_t each)
+{
+    int sum = 0, best = 1;
+
+    for (size_t i = each - 1; i < COEFFICIENTS * each; i += each)
+        sum += table[i] + (each == 2 ? table[i - 1] << 8 : 0);
+    for (int q = 2; q <= 100; q++)
+        if (abs(standard_sum(q) - sum) < abs(standard_sum(best) - sum))
+            best = q;
+    return best;
+}
+
+/* The tables of a segment: a byte of precision (8 or 16 bits) and number, then values.
+ * One segment may hold several, or each its own: that makes no difference. */
+static void of_tables(const rj_segment *s, rj_facts *f)
 {
     for (size_t at = 0; at < s->n;) {
-        const size_t each = s->bytes[at] >> 4 ? 2 : 1;
-        int sum = 0, best = 1;
+        const size_t each = s->bytes[at] >> 4 ? 2 : 1, size = 1 + COEFFICIENTS * each;
 
-        if (s->n - at - 1 < COEFFICIENTS * each)
-            return 0;
-        for (size_t i = at + each; i < at + 1 + COEFFICIENTS * each; i += each)
-            sum += s->bytes[i] + (each == 2 ? s->bytes[i - 1] << 8 : 0);
-        if ((s->bytes[at] & 15) == 0) {
-            for (int q = 2; q <= 100; q++)
-                if (abs(standard_sum(q) - sum) < abs(standard_sum(best) - sum))
-                    best = q;
-            return best;
-        }
-        at += 1 + COEFFICIENTS * each;
+        if (s->n - at < size)
+            return;
+        f->quantisation = rj_hash(s->bytes + at, size, f->quantisation);
+        if ((s->bytes[at] & 15) == 0 && f->quality == 0)
+            f->quality = quality_of(s->bytes + at + 1, each);
+        at += size;
     }
-    return 0;
+}
+
+/* How a frame's header says that colours are sampled: behind six bytes, three a
+ * component, of which the second counts. */
+static uint64_t sampling_of(const rj_segment *s)
+{
+    uint64_t hash = 0;
+
+    for (size_t at = 7; at < s->n; at += 3)
+        hash = rj_hash(s->bytes + at, 1, hash);
+    return hash;
 }
 
 static void of_jpeg(const uint8_t *p, size_t n, rj_facts *f)
 {
+    uint64_t sampling = 0;
     rj_segment s;
 
     for (size_t at = 2; rj_jpeg_segment(p, n, &at, &s);) {
-        if (s.marker == QUANTISATION) {
-            f->quantisation = rj_hash(s.bytes, s.n, f->quantisation);
-            f->quality = f->quality ? f->quality : quality_of(&s);
-        } else if (s.marker >= FIRST_APP && s.marker <= COMMENT)
+        if (s.marker == QUANTISATION)
+            of_tables(&s, f);
+        else if (s.marker >= FIRST_FRAME && s.marker <= LAST_FRAME)
+            sampling = sampling_of(&s);
+        else if (s.marker >= FIRST_APP && s.marker <= COMMENT)
             f->metadata = rj_hash(&s.marker, 1, f->metadata);
     }
+    f->quantisation ^= sampling;
+}
+
+rij_status rj_facts_recompressed(int quality, uint64_t *quantisation)
+{
+    uint8_t grey[16 * 16 * 3] = {0}, *jpeg;
+    rj_facts f = {0};
+    size_t n;
+
+    RJ_TRY(rj_jpeg_encode(&(rj_image){16, 16, grey}, quality, &jpeg, &n));
+    of_jpeg(jpeg, n, &f);
+    rj_free(jpeg);
+    *quantisation = f.quantisation;
+    return RIJ_OK;
 }
 
 static void of_png(const uint8_t *p, size_t n, rj_facts *f)

@@ -79,14 +79,7 @@ static uint64_t code_of(const rj_audited *image, const rj_sample *s, enum rj_fac
     }
 }
 
-/* Images of an audit that vote. */
-typedef struct voters {
-    const rj_dataset *d;
-    int n, crop;
-    const rj_audited *const *image;
-} voters;
-
-static rij_status codes(const voters *v, enum rj_fact which, uint64_t *code)
+static rij_status codes(const rj_voters *v, enum rj_fact which, uint64_t *code)
 {
     const int n = v->n;
     const bool colour = which == RJ_FACT_MEAN_COLOUR;
@@ -159,38 +152,42 @@ static void count(int n, const ballot *b, const int total[FOLDS][2], double righ
         right[label] = 0.5 * twice[label] / all[label];
 }
 
-static rij_status vote(const voters *v, enum rj_fact which, rij_audit_fact *fact)
+rij_status rj_audit_vote(const rj_voters *v, const uint64_t *code, rij_audit_fact *fact)
 {
     const int n = v->n;
-    uint64_t *code = rj_alloc((size_t)n, sizeof *code);
     ballot *b = rj_alloc((size_t)n, sizeof *b);
     int total[FOLDS][2] = {{0}}, all[2] = {0};
     double right[2] = {0}, variance = 0;
-    rij_status status = RIJ_E_MEMORY;
 
-    if (code && b)
-        status = codes(v, which, code);
-    else
-        rj_fail(status, "audit: no memory for %d images", n);
-    for (int i = 0; i < n && status == RIJ_OK; i++) {
+    RJ_REQUIRE(b, RIJ_E_MEMORY, "audit: no memory for %d images", n);
+    for (int i = 0; i < n; i++) {
         const rj_sample *s = &v->d->sample[v->image[i]->sample];
 
         b[i] = (ballot){code[i], s->label, (int)(s->group % FOLDS)};
         total[b[i].fold][b[i].label]++;
         all[b[i].label]++;
     }
-    if (status == RIJ_OK) {
-        *fact = (rij_audit_fact){.name = rj_fact_names[which]};
-        qsort(b, (size_t)n, sizeof *b, by_code);
-        count(n, b, (const int(*)[2])total, right, &fact->values);
-        for (int label = 0; label < 2; label++)
-            variance += right[label] * (1 - right[label]) / all[label] / 4;
-        fact->bacc = (right[0] + right[1]) / 2;
-        fact->bacc_low = fmax(0, fact->bacc - 1.96 * sqrt(fmax(variance, 0)));
-        fact->shortcut = fact->bacc > most_bacc && fact->bacc_low > 0.5;
-    }
-    rj_free(code);
+    qsort(b, (size_t)n, sizeof *b, by_code);
+    count(n, b, (const int(*)[2])total, right, &fact->values);
+    for (int label = 0; label < 2; label++)
+        variance += right[label] * (1 - right[label]) / all[label] / 4;
+    fact->bacc = (right[0] + right[1]) / 2;
+    fact->bacc_low = fmax(0, fact->bacc - 1.96 * sqrt(fmax(variance, 0)));
+    fact->shortcut = fact->bacc > most_bacc && fact->bacc_low > 0.5;
     rj_free(b);
+    return RIJ_OK;
+}
+
+static rij_status vote(const rj_voters *v, enum rj_fact which, rij_audit_fact *fact)
+{
+    uint64_t *code = rj_alloc((size_t)v->n, sizeof *code);
+    rij_status status;
+
+    RJ_REQUIRE(code, RIJ_E_MEMORY, "audit: no memory for %d images", v->n);
+    status = codes(v, which, code);
+    if (status == RIJ_OK)
+        status = rj_audit_vote(v, code, fact);
+    rj_free(code);
     return status;
 }
 
@@ -198,7 +195,7 @@ static rij_status vote(const voters *v, enum rj_fact which, rij_audit_fact *fact
 static rij_status vote_all(const rj_auditing *a, rij_audit_report *report)
 {
     const rj_audited **image = rj_alloc((size_t)report->n, sizeof *image);
-    voters v = {&report->data, 0, a->crop, image};
+    rj_voters v = {&report->data, 0, a->crop, image};
     int have[2] = {0};
     rij_status status = RIJ_OK;
 
@@ -295,8 +292,7 @@ rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
     rj_free(r.reason);
     RJ_TRY(status);
     RJ_TRY(vote_all(a, report));
-    return rj_audit_pairs_find(a->pool, &report->data, report->n, report->image,
-                               &report->pair, &report->pairs);
+    return rj_audit_pairs_find(a, report);
 }
 
 /* ---- the public header ------------------------------------------------------------ */

@@ -3,18 +3,20 @@
  * A thumbnail is SIDE x SIDE grey values, each the mean of its part of the picture. Its
  * sketch has a bit for every two neighbours in a row of an 8 x 8 thumbnail more: whether
  * the right one is brighter. Two pictures are a pair if all their pixels are equal; or if
- * sketches differ in NEAR bits at most, thumbnails by `near` grey levels at most, and
- * neither is flat, for flat pictures are all alike.
+ * sketches differ in NEAR bits at most, thumbnails by `near` grey levels at most, means
+ * of channels by `colour` at most, and neither is flat, for flat pictures are all alike.
  *
  * Pairs within one group of one split are what groups are for, and are not told. Every
  * picture is held against every other: n^2 / 2 comparisons of 64 bits. */
 #include "device/statistics.h"
 #include "judge/judge.h"
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 enum { SIDE = RJ_THUMBNAIL, SKETCH = 8, NEAR = 6, MOST = 1000, MOST_EACH = 16 };
 static const double near = 6, flat = 6; /* grey levels */
+static const double colour = 8;         /* levels of a channel's mean */
 
 static double luma(const uint8_t *p)
 {
@@ -87,6 +89,9 @@ static bool alike(const rj_audited *a, const rj_audited *b, double *apart)
         return true;
     if (a->flat || b->flat || differing_bits(a->sketch, b->sketch) > NEAR)
         return false;
+    for (int c = 0; c < 3; c++)
+        if (fabs(a->mean[c] - b->mean[c]) > colour)
+            return false;
     *apart = distance(a, b);
     return *apart <= near;
 }
@@ -94,6 +99,7 @@ static bool alike(const rj_audited *a, const rj_audited *b, double *apart)
 /* For each image, the next ones that it is alike: MOST_EACH at most, so that a folder of
  * copies takes no more memory than another. */
 typedef struct search {
+    const rj_auditing *a;
     const rj_dataset *d;
     int n;
     const rj_audited *image;
@@ -102,6 +108,11 @@ typedef struct search {
         int n, room;
     } * found;
 } search;
+
+static bool matters(const rj_auditing *a, const rj_sample *x, const rj_sample *y)
+{
+    return !a->training || !a->split || x->split == a->split || y->split == a->split;
+}
 
 static rij_status compare(void *job, int index, int worker)
 {
@@ -115,7 +126,7 @@ static rij_status compare(void *job, int index, int worker)
         const rj_sample *y = &s->d->sample[s->image[k].sample];
         double apart;
 
-        if ((x->group == y->group && x->split == y->split) ||
+        if ((x->group == y->group && x->split == y->split) || !matters(s->a, x, y) ||
             !alike(a, &s->image[k], &apart))
             continue;
         RJ_TRY(rj_grow((void **)&f->pair, &f->room, f->n + 1, sizeof *f->pair));
@@ -124,23 +135,26 @@ static rij_status compare(void *job, int index, int worker)
     return RIJ_OK;
 }
 
-rij_status rj_audit_pairs_find(rj_pool *pool, const rj_dataset *d, int n,
-                               const rj_audited *image, rj_alike **pair, int *pairs)
+rij_status rj_audit_pairs_find(const rj_auditing *a, rij_audit_report *report)
 {
-    search s = {d, n, image, rj_alloc((size_t)n, sizeof *s.found)};
+    const int n = report->n;
+    search s = {a, &report->data, n, report->image, rj_alloc((size_t)n, sizeof *s.found)};
     int room = 0;
     rij_status status;
 
     RJ_REQUIRE(s.found, RIJ_E_MEMORY, "audit: no memory for %d images", n);
-    status = rj_parallel_for(pool, n, compare, &s);
+    status = rj_parallel_for(a->pool, n, compare, &s);
     for (int i = 0; i < n; i++) {
-        const int take = RJ_MIN(s.found[i].n, MOST - *pairs);
+        const int most = a->training ? INT_MAX : MOST;
+        const int take = RJ_MIN(s.found[i].n, most - report->pairs);
 
         if (status == RIJ_OK && take > 0)
-            status = rj_grow((void **)pair, &room, *pairs + take, sizeof **pair);
+            status = rj_grow((void **)&report->pair, &room, report->pairs + take,
+                             sizeof *report->pair);
         if (status == RIJ_OK && take > 0) {
-            memcpy(*pair + *pairs, s.found[i].pair, (size_t)take * sizeof **pair);
-            *pairs += take;
+            memcpy(report->pair + report->pairs, s.found[i].pair,
+                   (size_t)take * sizeof *report->pair);
+            report->pairs += take;
         }
         rj_free(s.found[i].pair);
     }

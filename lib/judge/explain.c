@@ -37,11 +37,15 @@ double rj_peak_p(const rj_calibration *c, float peak, double *weight)
     double beyond = 0, there = 0;
 
     for (int i = 0, n; i < c->peaks; i += n) {
+        int t = 0, b = 0;
+
         n = group_size(c, i);
         for (int k = 0; k < n; k++) {
-            there += (c->peak[i + k].peak >= 0) / (double)n;
-            beyond += (c->peak[i + k].peak >= RJ_MAX(peak, 0)) / (double)n;
+            t += c->peak[i + k].peak >= 0;
+            b += c->peak[i + k].peak >= RJ_MAX(peak, 0);
         }
+        there += (double)t / n;
+        beyond += (double)b / n;
     }
     if (weight)
         *weight = there;
@@ -55,9 +59,12 @@ static double share_nearer(const rj_calibration *c, double proximity)
     int groups = 0;
 
     for (int i = 0, n; i < c->peaks; i += n, groups++) {
+        int as_near = 0;
+
         n = group_size(c, i);
         for (int k = 0; k < n; k++)
-            nearer += (c->peak[i + k].proximity <= (float)proximity) / (double)n;
+            as_near += c->peak[i + k].proximity <= (float)proximity;
+        nearer += (double)as_near / n;
     }
     return nearer / groups;
 }

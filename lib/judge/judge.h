@@ -320,6 +320,7 @@ typedef struct rj_auditing {
     rj_pool *pool;
     rj_teller tell;
     bool notes;     /* of unusable files */
+    bool training;  /* pairs matter where one at least is in the split */
     bool reals;     /* photographs alone; no other file is opened */
     uint64_t split; /* facts are those of this split (hash of its name); 0: of all */
     int crop;       /* sides count up to it, as a crop shows them; 0: whole */
@@ -328,10 +329,18 @@ typedef struct rj_auditing {
 rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
                     rij_audit_report *report);
 
-/* Pairs of files that show the same, in another group or split; in the order of the data.
- * *pair is freed by the caller, on failure too. RIJ_E_MEMORY. */
-rij_status rj_audit_pairs_find(rj_pool *pool, const rj_dataset *d, int n,
-                               const rj_audited *image, rj_alike **pair, int *pairs);
+/* The report's pairs: files that show the same, in another group or split, in the order
+ * of the data; for a training all of which one at least is in its split, else 1000 at
+ * most. RIJ_E_MEMORY. duplicates.c */
+rij_status rj_audit_pairs_find(const rj_auditing *a, rij_audit_report *report);
+/* Images of an audit that vote, and what a code that each has tells of their labels: all
+ * of *fact but its name. RIJ_E_MEMORY. */
+typedef struct rj_voters {
+    const rj_dataset *d;
+    int n, crop;
+    const rj_audited *const *image;
+} rj_voters;
+rij_status rj_audit_vote(const rj_voters *v, const uint64_t *code, rij_audit_fact *fact);
 
 /* ---- training: train.c joins, traces.c stage 1, detector.c stage 2 ----------------- */
 
@@ -390,6 +399,11 @@ rij_status rj_train_detector(rj_trainer *t);
 /* Audit the data that t->data was opened from, tell what is found, join groups, align or
  * refuse; shortcuts.c. RIJ_E_DATA: refused. */
 rij_status rj_trainer_audit(rj_trainer *t, const char *data);
+/* Let images be recompressed when read, so that the history of JPEG does not tell their
+ * labels; place[i] is sample i of the report among the training's, or -1. How many, and
+ * what quantisation tells then. RIJ_E_MEMORY. align.c */
+rij_status rj_align(rj_dataset *d, const rij_audit_report *r, const int *place,
+                    uint64_t seed, int *changed, rij_audit_fact *left);
 rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
 /* What S_dist measures, on t->best: fills t->distance. distance.c */
 rij_status rj_train_distance(rj_trainer *t);
