@@ -170,8 +170,13 @@ static int read_options(int argc, char **argv, job *j)
             j->o.seed = number;
         else if (letter == 'n')
             j->open.threads = (int)number;
-        else if (letter == 'l')
-            j->o.level = strtod(optarg, NULL);
+        else if (letter == 'l') {
+            char *end;
+
+            j->o.level = strtod(optarg, &end);
+            if (*end || !(j->o.level > 0))
+                return usage(stderr, 2);
+        }
     }
     return j->model && j->data && optind == argc ? 0 : usage(stderr, 2);
 }

@@ -14,7 +14,7 @@
  *     0.987  generated   other.png
  *       stands out at 312, 120 (p 0.012): 4.1 % of the picture do, 96 % of the excess is
  *       there
- *       as far from the natural traces as 0.93 of the photographs, or farther */
+ *       as far from what photographs share as 0.93 of them, or farther */
 #include <realjudge.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ static int usage(FILE *out, int status)
         "        [--explain PNG] FILE...\n"
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
         "each PNG or JPEG file; --examine: the answer real, generated or unsure, LEVEL\n"
-        "being the share of photographs that may be called generated, such as 0.05.\n"
+        "being the share of photographs that may be called generated, such as 0.05;\n"
+        "--explain: what stands out at that level, painted over the picture in PNG.\n"
         "--explain: where the evidence lies, in words and over the one FILE, as PNG.\n"
         "Exit status 1: some file could not be judged.\n",
         out);
@@ -164,7 +165,9 @@ static int read_options(int argc, char **argv, job *j)
             j->open.threads = atoi(optarg);
             break;
         case 'c':
-            j->open.crops = atoi(optarg);
+            j->open.crops = (int)strtol(optarg, &end, 10);
+            if (*end || j->open.crops < 1)
+                return usage(stderr, 2);
             break;
         case 'p':
             j->open.precision = optarg;

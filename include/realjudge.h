@@ -202,7 +202,9 @@ typedef struct rij_open_options {
     const char *precision; /* "fp32" (default), "bf16", "tf32": see rij_train_options;
                               whatever the model was trained in. "ref" knows fp32 alone */
     int crops; /* most crops of an image that are judged, 1..64 (64): where more are
-                  needed to cover it, so many lie evenly over it. Time grows with them */
+                  needed to cover it, so many lie evenly over it. Time grows with them.
+                  Answers of rij_examine() keep their promise with the budget that the
+                  model was calibrated with, which is 64 for a training */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \

@@ -291,7 +291,7 @@ typedef struct rij_report_options {
  *
  * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL, an option is not allowed, or
  * another model judged), RIJ_E_FILE (the files cannot be written: what was there before
- * still is), RIJ_E_MEMORY. Since 0.1. */
+ * still is, unless the folder went away between two renames), RIJ_E_MEMORY. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_report_write(const rij_model *model,
                                                  const rij_evaluation *evaluation,
                                                  const rij_report_options *options,

@@ -11,8 +11,9 @@ static const char use_text[] =
     "with other evidence and has measured the model on images like those at hand. Not "
     "proof, and not the only ground for a decision about anybody.";
 static const char limits_text[] =
-    "All figures above are of images from the sources and generators that trained, held "
-    "out by group; other generators, photographs of other sources, heavy compression, "
+    "All figures above are of images from the sources and generators that trained, kept "
+    "out by group, and the threshold and the scale of the score were fitted to them; "
+    "other generators, photographs of other sources, heavy compression, "
     "resizing, retouching and screenshots were not measured here, and nothing is "
     "promised "
     "for them. Answers keep their level for photographs like those of the calibration "
@@ -132,25 +133,31 @@ static rij_status card_validation(const rj_trainer *t, rij_model *m)
     rj_text_say(&text, "on %d views, native and degraded, of groups kept out: AUC ",
                 t->views);
     rj_text_fixed(&text, auc, 4);
-    rj_text_say(&text,
-                " of the classifier; %d of %d views of photographs and %d of %d of "
-                "generated images lie above margin 0",
-                above[0], n[0], above[1], n[1]);
+    rj_text_say(
+        &text,
+        " of the classifier; %d of %d views of photographs and %d of %d of %s lie "
+        "above margin 0, which was fitted to them",
+        above[0], n[0], above[1], n[1],
+        rj_dataset_count(&t->data, RJ_FAKE_LABEL, true) ? "generated images"
+                                                        : "remade photographs");
     return keep(m, "card.validation", &text);
 }
 
 rij_status rj_card_calibration(rij_model *m, const rj_calibration *c)
 {
+    const int buckets = rj_calibration_buckets(c);
     rj_text text = {0};
     int groups[2];
 
     for (int label = 0; label < 2; label++)
         groups[label] = c->n[label] ? c->row[label][c->n[label] - 1].group + 1 : 0;
-    rj_text_say(&text,
-                "%d independent photographs and %d generated images, as they are and "
-                "re-shipped in %d ways, in %d buckets of softness; an answer at level "
-                "0.05 needs 19 of either in its bucket",
-                groups[0], groups[1], RIJ_SHIPPINGS, RJ_BUCKETS);
+    rj_text_say(
+        &text,
+        "%d independent photographs and %d generated images (or photographs remade, "
+        "where there were none), as they are and re-shipped in %d ways, in %d "
+        "%s of softness; an answer at level 0.05 needs 19 of either in its bucket",
+        groups[0], groups[1], RIJ_SHIPPINGS, buckets,
+        buckets == 1 ? "bucket" : "buckets");
     return keep(m, "card.calibration", &text);
 }
 

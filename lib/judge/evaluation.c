@@ -334,6 +334,7 @@ rij_status rj_evaluation_new(const rj_judged *j, rij_evaluation **out)
     e->shuffled = j->shuffled;
     e->level = j->level;
     e->data_hash = j->d->hash;
+    e->real_hash = j->d->real_hash;
     e->decision = *j->decision;
     status = fill(e, &t);
     rj_free(t.place);

@@ -264,9 +264,9 @@ struct rij_evaluation {
                         image as it is, those of the strip */
     bool answered, stripped, paired, shuffled;
     int map_fakes;
-    double level; /* of the answers */
-    uint64_t data_hash;
-    rj_decision decision; /* of the model that judged */
+    double level;                  /* of the answers */
+    uint64_t data_hash, real_hash; /* as rj_dataset has them */
+    rj_decision decision;          /* of the model that judged */
 };
 /* evaluation_lists.c: images and sources, once columns and generators are the first
  * names; rj_evaluation_name() adds one. */

@@ -243,6 +243,8 @@ static bool fill(json_t *object, rij_train_options *o)
 
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
     fine = json_object_set_new(object, "seed", json_string(seed)) == 0 && fine;
+    if (o->allow)
+        fine = json_object_set_new(object, "allow", json_string(o->allow)) == 0 && fine;
     for (int i = 0; i < RJ_COUNT(choices); i++)
         fine = json_object_set_new(object, choices[i].name,
                                    json_string(*name_at(o, &choices[i]))) == 0 &&

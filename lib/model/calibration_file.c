@@ -9,6 +9,15 @@ enum { COLUMNS = 3, MOST_ROWS = 1 << 16 };
 static const char *const names[2] = {"calibration.real", "calibration.generated"};
 static const char peaks_name[] = "calibration.peaks";
 
+int rj_calibration_buckets(const rj_calibration *c)
+{
+    int n = 1;
+
+    for (int k = 0; k + 1 < RJ_BUCKETS; k++)
+        n += isfinite(c->edge[k]) != 0;
+    return n;
+}
+
 void rj_calibration_free(rj_calibration *c)
 {
     rj_free(c->row[0]);

@@ -213,8 +213,9 @@ static void say_calibration(page *p, const rj_calibration *c)
     if (groups[0])
         say(p,
             "calibration %d independent photographs, %d generated images, in %d "
-            "buckets\n",
-            groups[0], groups[1], RJ_BUCKETS);
+            "%s\n",
+            groups[0], groups[1], rj_calibration_buckets(c),
+            rj_calibration_buckets(c) == 1 ? "bucket" : "buckets");
 }
 
 RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)

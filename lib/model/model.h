@@ -92,6 +92,7 @@ typedef struct rj_calibration {
 /* To and from a file's tensors, calibration_file.c. A file may have none. */
 rij_status rj_calibration_to_file(const rj_calibration *c, rj_st_file *f);
 rij_status rj_calibration_from_file(const rj_st_file *f, rj_calibration *c, int *tensors);
+int rj_calibration_buckets(const rj_calibration *c); /* that are in use */
 void rj_calibration_free(rj_calibration *c);
 
 /* Scratch of one prediction: a device, a tape. Taken from and given back to a locked list

@@ -135,7 +135,8 @@ static void answered(rj_text *t, const rj_report *r)
                        "promise.</p>\n");
         return;
     }
-    rj_text_say(t, "<p>Answers at level %g", r->e->level);
+    rj_text_put(t, "<p>Answers at level ");
+    rj_text_fixed(t, r->e->level, 3);
     rj_text_put(t, r->e->stripped ? ", by the stability strip too: " : ": ");
     if (row->real_unsure > 0.999 && row->fake_unsure > 0.999) {
         rj_text_put(t, "all are unsure, usually because the calibration holds too few "
@@ -153,15 +154,22 @@ static void answered(rj_text *t, const rj_report *r)
     rj_text_put(t, " unsure.</p>\n");
 }
 
-static void warnings(rj_text *t, const rj_report *r)
+/* Whether a text is the hash, as a training writes it. */
+static bool is_hash(const char *text, uint64_t hash)
 {
     static const char digits[] = "0123456789abcdef";
-    const char *trained = rj_st_get(&r->model->about, "data.hash");
-    char hash[17] = "";
+    char wanted[17] = "";
 
     for (int i = 0; i < 16; i++)
-        hash[i] = digits[r->e->data_hash >> (60 - 4 * i) & 15];
-    if (trained && strcmp(trained, hash) == 0)
+        wanted[i] = digits[hash >> (60 - 4 * i) & 15];
+    return text && strcmp(text, wanted) == 0;
+}
+
+static void warnings(rj_text *t, const rj_report *r)
+{
+    const char *trained = rj_st_get(&r->model->about, "data.hash");
+
+    if (is_hash(trained, r->e->data_hash) || is_hash(trained, r->e->real_hash))
         rj_text_put(t, "<p class=\"warn\">These are the data that trained the model: the "
                        "figures are too good.</p>\n");
     if (r->e->shuffled)

@@ -39,10 +39,12 @@ void rj_page_answers(rj_text *t, const rj_report *r)
 {
     static const char *const head[] = {"of", "", "real", "unsure", "generated"};
 
-    char title[40];
+    rj_text title = {0};
 
-    snprintf(title, sizeof title, "Answers at level %g", r->e->level);
-    rj_html_table(t, title, RJ_COUNT(head), head);
+    rj_text_put(&title, "Answers at level ");
+    rj_text_fixed(&title, r->e->level, 3);
+    rj_html_table(t, title.bytes ? title.bytes : "Answers", RJ_COUNT(head), head);
+    rj_text_free(&title);
     for (int i = 0; i < 2 * r->columns; i++) {
         const int *n = r->column[i / 2].answer[i % 2];
         const double all = r->n[i % 2];
