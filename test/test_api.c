@@ -290,7 +290,7 @@ START_TEST(files_that_are_no_model_are_not_opened)
     const place p = place_new(8, 4);
     rij_model *m = trained(&p);
     rij_open_options o = RIJ_OPEN_OPTIONS_INIT;
-    rij_model *opened = NULL;
+    rij_model *few = NULL;
     rij_verdict v;
     size_t n;
     char *bytes;
@@ -328,12 +328,12 @@ START_TEST(files_that_are_no_model_are_not_opened)
     o.device = "abacus";
     OPEN_FAILS(p.model, &o, RIJ_E_DEVICE);
     o.device = NULL;
-    OK(rij_model_open(p.model, &o, &opened));
-    OK(rij_predict_file(opened, under(&p, "data/real/00.png"), &v)); // 48 x 40: 4 of 32
+    OK(rij_model_open(p.model, &o, &few));
+    OK(rij_predict_file(few, under(&p, "data/real/00.png"), &v)); // 48 x 40: 4 of 32
     ck_assert_int_eq(v.crops, 2);
     OK(rij_predict_file(m, under(&p, "data/real/00.png"), &v));
     ck_assert_int_eq(v.crops, 4);
-    rij_model_free(opened);
+    rij_model_free(few);
     FAILS(rij_model_save(NULL, p.model), RIJ_E_ARGUMENT);
     FAILS(rij_model_save(m, NULL), RIJ_E_ARGUMENT);
     FAILS(rij_model_save(m, under(&p, "none/judge")), RIJ_E_FILE);
