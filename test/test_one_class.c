@@ -268,7 +268,8 @@ START_TEST(a_distance_survives_its_file_on_any_device)
 
     OK(rij_predict_file(m, under(&p, "f00.png"), &v));
     back = judged(&p, "cpu");
-    ck_assert(back.margin == v.margin && back.proximity == v.proximity);
+    if (sizeof(rj_real) == sizeof(float)) // a file holds floats
+        ck_assert(back.margin == v.margin && back.proximity == v.proximity);
     for (int i = 0; i < RJ_COUNT(devices); i++) {
         back = judged(&p, devices[i]);
         ck_assert_msg(fabs(back.proximity - v.proximity) < 1e-3 * (1 + fabs(v.proximity)),
