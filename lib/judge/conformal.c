@@ -95,6 +95,8 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
     return (1 + beyond) / (1 + there);
 }
 
+const char *const rj_answer_names[3] = {"unsure", "real", "generated"};
+
 rij_status rj_level(const char *verb, double asked, double *level)
 {
     *level = asked != 0 ? asked : 0.05;

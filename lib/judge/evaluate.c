@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum { CHUNK = 32, CHUNK_BYTES = 256 << 20, REASON = 256, MIN_FAKES = 40 };
-static const double TELL_S = 0.5; /* at least this long between two messages */
 
 /* One image under one column, as it is or shipped on. */
 typedef struct shot {
@@ -42,26 +41,8 @@ typedef struct run {
     shot *shot;             /* (room, columns, ways) */
     char (*reason)[REASON]; /* (room) why not usable, or "" */
     float *planar;          /* (RJ_JUDGE_BATCH, 3, crop, crop) */
-    double start_s, told_s;
+    rj_teller tell;
 } run;
-
-/* ---- messages --------------------------------------------------------------------- */
-
-static rij_status tell(run *r, int done, const char *note)
-{
-    const double now_s = rj_now_s(), spent_s = now_s - r->start_s;
-    const rij_progress p = {.phase = "evaluate",
-                            .note = note,
-                            .step = done,
-                            .steps = r->images,
-                            .images_s = done / RJ_MAX(spent_s, 1e-9),
-                            .eta_s = done ? spent_s / done * (r->images - done) : 0};
-
-    r->told_s = now_s;
-    RJ_REQUIRE(!r->o->progress || r->o->progress(&p, r->o->user) == 0, RIJ_E_CANCELLED,
-               "evaluate: stopped by the progress callback");
-    return RIJ_OK;
-}
 
 /* ---- read, degrade, cut ----------------------------------------------------------- */
 
@@ -204,8 +185,8 @@ static rij_status judge_chunk(run *r)
             b.of[i]->cls += b.cls[i] / b.of[i]->crops;
             b.of[i]->prox += b.prox[i] / b.of[i]->crops;
         }
-        if (rj_now_s() - r->told_s >= TELL_S && s < shots)
-            RJ_TRY(tell(r, r->first + s / each, NULL));
+        if (s < shots)
+            RJ_TRY(rj_teller_step(&r->tell, r->first + s / each));
     }
     return RIJ_OK;
 }
@@ -241,19 +222,21 @@ static rij_status finish_chunk(run *r)
         if (r->reason[i][0]) {
             sample->usable = false;
             r->unusable++;
-            RJ_TRY(tell(r, r->first + i, r->reason[i]));
+            r->tell.step = r->first + i;
+            RJ_TRY(rj_teller_note(&r->tell, r->reason[i]));
             r->reason[i][0] = 0;
         }
         for (int c = 0; c < r->s.columns.n; c++)
             decide(r, &r->shot[(i * r->s.columns.n + c) * r->ways],
                    (size_t)(r->first + i) * (size_t)r->s.columns.n + (size_t)c);
     }
-    return tell(r, r->first + r->chunk, NULL);
+    return rj_teller_step(&r->tell, r->first + r->chunk);
 }
 
 static rij_status judge_all(run *r)
 {
-    r->start_s = r->told_s = rj_now_s();
+    r->tell = (rj_teller){.progress = r->o->progress, .user = r->o->user};
+    rj_teller_phase(&r->tell, "evaluate", r->images);
     for (r->first = 0; r->first < r->images; r->first += r->room) {
         r->chunk = RJ_MIN(r->room, r->images - r->first);
         RJ_TRY(rj_parallel_for(r->m->pool, r->chunk, prepare, r));

@@ -158,6 +158,7 @@ rij_status rj_conformal_edges(rj_calibration *c);
  * softness; W, the groups that these rows are worth, unless NULL. 1 where W is 0. */
 double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
                       double *weight);
+extern const char *const rj_answer_names[3]; /* by rij_answer */
 /* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
 rij_status rj_level(const char *verb, double asked, double *level);
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level);

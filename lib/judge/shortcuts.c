@@ -12,7 +12,6 @@
  * train or neither. Pictures that lie in another split as well (leaks) are not. What is
  * not cured ends the training, unless it is allowed by name. */
 #include "judge/judge.h"
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,20 +43,29 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-/* What training may be told to overlook. */
-static const char *const allowable[] = {"format", "quantisation", "dimensions",
-                                        "mean colour", leaks};
+/* By the traces of JPEG. */
+static bool is_history(enum rj_fact k)
+{
+    return k == RJ_FACT_FORMAT || k == RJ_FACT_QUANTISATION;
+}
+
+/* Whether a network may see something of it: these may be allowed, and leaks. */
+static bool is_seen(enum rj_fact k)
+{
+    return is_history(k) || k == RJ_FACT_DIMENSIONS || k == RJ_FACT_MEAN_COLOUR;
+}
 
 rij_status rj_allow_check(const char *list)
 {
     for (const char *at = list; at && *at;) {
         const size_t n = strcspn(at, ",");
         char name[32];
-        bool known = false;
+        bool known;
 
         snprintf(name, sizeof name, "%.*s", (int)RJ_MIN(n, sizeof name - 1), at);
-        for (int i = 0; i < RJ_COUNT(allowable); i++)
-            known = known || listed(name, allowable[i]);
+        known = listed(name, leaks);
+        for (int k = 0; k < RJ_FACTS; k++)
+            known = known || (is_seen((enum rj_fact)k) && listed(name, rj_fact_names[k]));
         RJ_REQUIRE(known, RIJ_E_ARGUMENT,
                    "train: allow holds '%s', which is none of format, quantisation, "
                    "dimensions, mean colour, leaks",
@@ -201,14 +209,11 @@ static rij_status tell(rj_trainer *t, const rij_audit_fact *f, const char *what)
 
 static rij_status face(rj_trainer *t, enum rj_fact k, const rij_audit_fact *f)
 {
-    const bool traces = k == RJ_FACT_FORMAT || k == RJ_FACT_QUANTISATION;
-    const bool seen = traces || k == RJ_FACT_DIMENSIONS || k == RJ_FACT_MEAN_COLOUR;
-
     if (!f->shortcut)
         return RIJ_OK;
-    if (traces && t->o.align > 0)
+    if (is_history(k) && t->o.align > 0)
         return tell(t, f, "its traces are aligned");
-    if (!seen)
+    if (!is_seen(k))
         return tell(t, f, "a network does not see it");
     if (listed(t->o.allow, f->name))
         return tell(t, f, "allowed");
@@ -216,7 +221,7 @@ static rij_status face(rj_trainer *t, enum rj_fact k, const rij_audit_fact *f)
                    "train: the audit found that %s tells the label at %.2f by itself%s; "
                    "mend the data, or allow it by its name",
                    f->name, f->bacc,
-                   traces                    ? " (alignment is off)"
+                   is_history(k)             ? " (alignment is off)"
                    : k == RJ_FACT_DIMENSIONS ? " (where pictures are smaller than a crop)"
                                              : "");
 }
@@ -251,7 +256,6 @@ static rij_status face_history(const facing *f)
     int changed;
 
     RJ_TRY(rj_align(&f->t->data, f->r, f->place, f->t->o.seed, &changed, &left));
-    left.name = rj_fact_names[RJ_FACT_QUANTISATION];
     if (changed)
         RJ_TRY(say(f->t,
                    "%d of %d images are recompressed, so that the last JPEG does not "

@@ -4,7 +4,6 @@
 #include "report/report.h"
 #include <math.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { SOURCES = 100, PAIRS = 25, COLUMNS = 12 };
@@ -164,7 +163,6 @@ static rij_status thumbnail(rj_text *t, const char *file, int side)
 
 static rij_status worst(rj_text *t, const rj_report *r, int label)
 {
-    static const char *const answers[] = {"unsure", "real", "generated"};
     const char *const head[] = {label ? "generated image" : "photograph", "margin",
                                 "score", label ? "generator" : "source", "answer"};
     rij_evaluation_image image;
@@ -190,7 +188,7 @@ static rij_status worst(rj_text *t, const rj_report *r, int label)
         rj_html(t, label ? image.generator : image.source[0] ? image.source : "-");
         rj_text_put(t, "</bdi></td>");
         if (r->e->answered)
-            rj_text_say(t, "<td>%s</td>", answers[image.answer]);
+            rj_text_say(t, "<td>%s</td>", rj_answer_names[image.answer]);
         rj_html_row_end(t);
     }
     rj_html_table_end(t);

@@ -20,10 +20,8 @@ static void cell(rj_text *t, const char *text)
 
 static void answer(rj_text *t, bool there, rij_answer a)
 {
-    static const char *const name[] = {"unsure", "real", "generated"};
-
     rj_text_put(t, "\t");
-    rj_text_put(t, there ? name[a] : "-");
+    rj_text_put(t, there ? rj_answer_names[a] : "-");
 }
 
 static void line(rj_text *t, const rij_evaluation_image *image)
