@@ -124,6 +124,7 @@ typedef struct rij_verdict {
     double p_real; /* conformal p-value: how unusual this margin would be for a photograph
                       as soft as this one, 0..1; NAN: the model has no calibration */
     double p_generated; /* the same for a generated image */
+    int width, height;  /* of the image as it was judged, pixels: turned as EXIF says */
 } rij_verdict;
 
 /* One message of a long call. Numbers that do not apply are 0. */
@@ -249,6 +250,22 @@ RIJ_API RIJ_MUST_USE rij_status rij_model_save(const rij_model *model, const cha
  * Returns the length of the whole description in bytes without the terminator, as
  * snprintf does; 0 if model is NULL. Since 0.1. */
 RIJ_API size_t rij_model_describe(const rij_model *model, char *text, size_t size);
+
+/* What tells a model from every other, as hexadecimal digits. */
+typedef struct rij_model_hashes {
+    char model[33]; /* all of it, as the file it came from or would be saved as has it
+                       under "hash" (docs/model_file.md) */
+    char calibration[17]; /* of what p-values and peaks are counted in alone; "": none */
+} rij_model_hashes;
+
+/* Tell which model this is: equal digits, equal answers. They guard against mistakes, not
+ * against somebody who wants two models to have the same.
+ *
+ * hashes  Written only on RIJ_OK.
+ *
+ * Returns RIJ_OK, or RIJ_E_ARGUMENT (a pointer is NULL), RIJ_E_MEMORY. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_model_hash(const rij_model *model,
+                                               rij_model_hashes *hashes);
 
 /* Free a model and all it holds. NULL is fine. No thread may be using it. Since 0.1. */
 RIJ_API void rij_model_free(rij_model *model);

@@ -76,6 +76,7 @@ START_TEST(files_and_pixels_are_judged_alike)
     ck_assert_double_eq_tol(a.score, 1 / (1 + exp(-a.margin)), 1e-12);
     ck_assert_int_eq(a.generated, a.margin > 0);
     ck_assert_int_eq(a.crops, 3 * 2);
+    ck_assert(a.width == 75 && a.height == 50 && c.width == 75 && c.height == 50);
     image = (rij_image){8, 8, 24, rgb};
     OK(rij_predict(m, &image, &a));
     ck_assert_int_eq(a.crops, 1);

@@ -174,6 +174,8 @@ rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *ima
     v.margin = rj_decision_margin(&m->decision, v.classifier, v.proximity);
     v.score = 1 / (1 + exp(-v.margin)); // exp to infinity gives the right 0
     v.generated = v.margin > 0;
+    v.width = image->w;
+    v.height = image->h;
     RJ_TRY(rj_softness(image, &v.softness));
     v.p_real = v.p_generated = NAN;
     if (m->calibration.n[RJ_REAL_LABEL] > 0) {

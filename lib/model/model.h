@@ -35,6 +35,9 @@ const rj_st_tensor *rj_st_tensor_find(const rj_st_file *f,
                                       const char *name);       /* or NULL */
 const char *rj_st_get(const rj_st_file *f, const char *key);   /* or NULL */
 rij_status rj_st_write(const char *path, const rj_st_file *f); /* beside, sync, rename */
+/* The digits the file would have: 16 of the header's hash, 16 of the data's. */
+enum { RJ_SEAL = 32 };
+rij_status rj_st_seal(const rj_st_file *f, char seal_digits[RJ_SEAL + 1]);
 /* Everything is checked before it is used: header length, JSON, dtypes, offsets inside
  * the file, in order, without holes or overlap, finite numbers. RIJ_E_MODEL with the
  * reason. */

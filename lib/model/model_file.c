@@ -373,3 +373,35 @@ RIJ_API rij_status rij_model_save(const rij_model *model, const char *path)
     rj_st_free(&f);
     return status;
 }
+
+/* Of the tensors of the calibration alone, by the hash of a file's data. */
+static rij_status hash_calibration(const rj_calibration *c, char digits[17])
+{
+    char seal[RJ_SEAL + 1] = "";
+    rj_st_file f = {0};
+    rij_status status = rj_calibration_to_file(c, &f);
+
+    if (status == RIJ_OK && f.tensors > 0)
+        status = rj_st_seal(&f, seal);
+    rj_st_free(&f);
+    memcpy(digits, seal[0] ? seal + 16 : seal, 17);
+    return status;
+}
+
+RIJ_API rij_status rij_model_hash(const rij_model *model, rij_model_hashes *hashes)
+{
+    rij_model_hashes made = {"", ""};
+    rj_st_file f = {0};
+    rij_status status;
+
+    RJ_REQUIRE(model && hashes, RIJ_E_ARGUMENT, "rij_model_hash: %s is NULL",
+               model ? "hashes" : "model");
+    RJ_TRY(hash_calibration(&model->calibration, made.calibration));
+    status = rj_model_to_file(model, &f);
+    if (status == RIJ_OK)
+        status = rj_st_seal(&f, made.model);
+    rj_st_free(&f);
+    RJ_TRY(status);
+    *hashes = made;
+    return RIJ_OK;
+}
