@@ -27,19 +27,26 @@ typedef struct bar {
     char phase[16];
     double told_s;
     int open; /* a line on the terminal waits for its end */
+    FILE *to; /* NULL: standard output */
 } bar;
 
 #define BAR_INIT                                                                         \
     {                                                                                    \
-        "", 15, "", 0, 0                                                                 \
+        "", 15, "", 0, 0, NULL                                                           \
     }
 
-static inline int bar_columns(void)
+static inline FILE *bar_file(const bar *b)
+{
+    return b->to ? b->to : stdout;
+}
+
+static inline int bar_columns(const bar *b)
 {
     struct winsize size;
 
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col
-                                                                            : 100;
+    return ioctl(fileno(bar_file(b)), TIOCGWINSZ, &size) == 0 && size.ws_col > 20
+               ? size.ws_col
+               : 100;
 }
 
 /* The figures of a message, the most telling first: a terminal may cut the rest. */
@@ -88,30 +95,31 @@ static inline void bar_line(const bar *b, const rij_progress *p, int live, char 
 static inline int show_progress(const rij_progress *p, void *user)
 {
     bar *b = user;
-    const int live = isatty(STDOUT_FILENO);
+    FILE *to = bar_file(b);
+    const int live = isatty(fileno(to));
     const int begins = strcmp(b->phase, p->phase) != 0;
     const int ends = p->steps > 0 && p->step >= p->steps;
     const double now_s = seconds_now();
     char text[512];
 
     if (b->open && (begins || p->note)) {
-        putchar('\n');
+        fputc('\n', to);
         b->open = 0;
     }
     if (begins)
         snprintf(b->phase, sizeof b->phase, "%s", p->phase);
     if (p->note) {
-        printf("%s%s: %s\n", b->title, p->phase, p->note);
+        fprintf(to, "%s%s: %s\n", b->title, p->phase, p->note);
     } else if (live) {
         bar_line(b, p, live, text, sizeof text);
-        printf("\r\033[K%.*s", bar_columns() - 1, text);
+        fprintf(to, "\r\033[K%.*s", bar_columns(b) - 1, text);
         b->open = 1;
     } else if (begins || ends || now_s - b->told_s >= b->every_s) {
         bar_line(b, p, live, text, sizeof text);
-        puts(text);
+        fprintf(to, "%s\n", text);
         b->told_s = now_s;
     }
-    fflush(stdout);
+    fflush(to);
     return 0;
 }
 
@@ -119,7 +127,7 @@ static inline int show_progress(const rij_progress *p, void *user)
 static inline void bar_end(bar *b)
 {
     if (b->open)
-        putchar('\n');
+        fputc('\n', bar_file(b));
     b->open = 0;
     b->phase[0] = 0;
 }

@@ -20,59 +20,12 @@ typedef struct field {
     const char *name;
     enum kind kind;
     size_t at;
-    const char *help;
+    const char *argument, *help;
 } field;
-#define FIELD(name, kind, member, help)                                                  \
-    {                                                                                    \
-        name, kind, offsetof(rij_train_options, member), help                            \
-    }
+#define TRAIN_OPTION(kind, name, member, argument, help)                                 \
+    {name, kind, offsetof(rij_train_options, member), argument, help},
 static const field fields[] = {
-    FIELD("split", TEXT, split, "split of the manifest to train on (all of it)"),
-    FIELD("device", TEXT, device, "cpu, ref or cuda:0"),
-    FIELD("threads", INT, threads, "0: one per processor"),
-    FIELD("precision", TEXT, precision, "fp32, bf16 or tf32"),
-    FIELD("encoder", TEXT, encoder, "statistics, patch, small, resnet18, resnet50"),
-    FIELD("front", TEXT, front, "raw, median, npr, haar or octaves"),
-    FIELD("crop", INT, crop, "side of the native crop in pixels"),
-    FIELD("embedding", INT, embedding, "width of z"),
-    FIELD("steps1", INT, steps1, "steps of stage 1; -1: none"),
-    FIELD("steps2", INT, steps2, "steps of stage 2 at most"),
-    FIELD("batch1", INT, batch1, "images a step of stage 1"),
-    FIELD("batch2", INT, batch2, "images a step of stage 2"),
-    FIELD("rate1", NUMBER, rate1, "learning rate of stage 1 at batch 256"),
-    FIELD("rate2", NUMBER, rate2, "learning rate of stage 2"),
-    FIELD("optimiser", TEXT, optimiser, "adamw or sgd"),
-    FIELD("patience", INT, patience, "checks without gain before stopping; -1: off"),
-    FIELD("contrast", TEXT, contrast, "extended, soft or none"),
-    FIELD("average", NUMBER, average, "kept of the mean of parameters; -1: off"),
-    FIELD("warmup", NUMBER, warmup, "share of steps that warm up; -1: none"),
-    FIELD("weight-decay", NUMBER, weight_decay, "-1: off"),
-    FIELD("lambda", NUMBER, lambda, "weight of the contrastive loss; -1: off"),
-    FIELD("tau", NUMBER, tau, "temperature of the contrastive losses"),
-    FIELD("tau-s", NUMBER, tau_s, "temperature of the soft targets"),
-    FIELD("alpha", NUMBER, alpha, "soft targets to the traces; -1: none"),
-    FIELD("beta", NUMBER, beta, "soft targets to other fakes; -1: none"),
-    FIELD("rho", NUMBER, rho, "weight of the traces as anchors; -1: none"),
-    FIELD("l-het", NUMBER, l_het, "weight of L_het in stage 1 (off)"),
-    FIELD("l-dec", NUMBER, l_dec, "weight of L_dec in stage 1 (off)"),
-    FIELD("traces", INT, traces, "natural traces; -1: none"),
-    FIELD("broken", NUMBER, broken, "trace-broken views per real view; -1: none"),
-    FIELD("forged", NUMBER, forged, "share of fakes forged from the batch; -1: none"),
-    FIELD("blended", NUMBER, blended, "share of those blended with their parent"),
-    FIELD("operated", NUMBER, operated, "share of those remade; -1: none"),
-    FIELD("degraded", NUMBER, degraded, "share of views degraded; -1: none"),
-    FIELD("law", TEXT, law, "one or chain: what degrades a view"),
-    FIELD("jpeg-min", INT, jpeg_min, "lowest JPEG quality of a degraded view"),
-    FIELD("jpeg-max", INT, jpeg_max, "highest"),
-    FIELD("blur-max", NUMBER, blur_max, "largest sigma of its blur, pixels"),
-    FIELD("noise-max", NUMBER, noise_max, "largest deviation of its noise, levels"),
-    FIELD("resize-min", NUMBER, resize_min, "smallest factor it is resized by"),
-    FIELD("validation", NUMBER, validation, "share of groups kept for validation"),
-    FIELD("decide", TEXT, decide, "classifier, proximity, fused, distance or joint"),
-    FIELD("align", INT, align, "-1: do not match the JPEG histories of the classes"),
-    FIELD("allow", TEXT, allow, "what an audit may find: format,leaks,mean colour,.."),
-    FIELD("one-class", FLAG, one_class, "train on the photographs alone"),
-    FIELD("shuffle-labels", INT, shuffle_labels, "1: train on shuffled labels"),
+#include "train.def"
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -84,8 +37,13 @@ static int usage(FILE *out, int status)
           "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
           "  --quiet             no progress\n",
           out);
-    for (int i = 0; i < FIELDS; i++)
-        fprintf(out, "  --%-17s %s\n", fields[i].name, fields[i].help);
+    for (int i = 0; i < FIELDS; i++) {
+        const char *words = fields[i].argument;
+
+        words = words && strchr(words, '|') ? words : NULL;
+        fprintf(out, "  --%-17s %s%s%s\n", fields[i].name, fields[i].help,
+                words ? ": " : "", words ? words : "");
+    }
     return status;
 }
 

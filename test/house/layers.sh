@@ -27,8 +27,9 @@ if grep -n '^ *# *include *"[a-z_]*/' cuda/*.[ch] cuda/*.cu | grep -v '"\(base\|
     echo "cuda includes base, device and its own headers only"
     bad=1
 fi
-if grep -n '^ *# *include *"' examples/*.[ch] | grep -v '"show.h"'; then
-    echo "examples include <realjudge.h> and the system's headers only"
+if grep -n '^ *# *include *"' examples/*.[ch] examples/realjudge/*.[ch] |
+    grep -v '"\(show.h\|figures.h\|findings.h\|train.def\|tool.h\)"'; then
+    echo "examples include <realjudge.h>, the system's headers and their own only"
     bad=1
 fi
 if grep -n '^ *# *include *"[a-z_]*/' test/test_api*.c test/api_place.h; then
