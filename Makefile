@@ -153,6 +153,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
+include examples/realjudge/tool.mk
 include test/cuda-sim/sim.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 
