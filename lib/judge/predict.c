@@ -126,6 +126,10 @@ static rij_status planar_crop(const rj_image *image, int x, int y, int crop,
 {
     rj_image window = {0};
 
+    if (image->w >= crop && image->h >= crop) { // nothing to reflect, nothing to copy
+        rj_image_planar_of(image, x, y, crop, crop, false, planar);
+        return RIJ_OK;
+    }
     RJ_TRY(rj_image_crop(image, x, y, crop, crop, &window));
     rj_image_planar(&window, planar);
     rj_image_free(&window);
