@@ -82,7 +82,7 @@ demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 test: setup ## run the tests; K=name runs one suite
 	@$(MAKE) --no-print-directory run-test
 	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-vendor \
-	    test-libraries test-bench-cuda test-cuda-sim)
+	    test-libraries test-bench-cuda test-tool test-cuda-sim)
 deps:
 	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
 

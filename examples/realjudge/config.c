@@ -20,6 +20,17 @@ static const char *as_text(const json_t *value, char *room, size_t size)
     return room;
 }
 
+/* A number that stands for "not given" need not be in the range of those that are. */
+static int is_initial(const command *c, const row *o, const json_t *value)
+{
+    json_t *initial = option_value(c->initial, o);
+    const int same = json_is_number(value) && json_is_number(initial) &&
+                     json_number_value(value) == json_number_value(initial);
+
+    json_decref(initial);
+    return same;
+}
+
 /* Numbers are read by value; texts must be strings, which stay with the object. */
 static int set_value(reading *r, const row *o, const json_t *value, const char *where)
 {
@@ -30,7 +41,7 @@ static int set_value(reading *r, const row *o, const json_t *value, const char *
                                          : json_is_number(value);
     char room[64];
 
-    if (json_is_null(value))
+    if (json_is_null(value) || is_initial(r->command, o, value))
         return DONE;
     if (!fits) {
         say("%s%s: it must be %s, or null", where, o->name,

@@ -119,78 +119,13 @@ static int report(void *job, int n, char **operand)
 /* ---- the commands ----------------------------------------------------------------- */
 
 #define AT(field) offsetof(evaluate_job, field)
-/* What both have. */
-#define MEASURED                                                                           \
-    {"model", PATH, AT(model), "FILE", 0, 0, "the model that judges"},                     \
-        {"data",                                                                           \
-         PATH,                                                                             \
-         AT(data),                                                                         \
-         "PATH",                                                                           \
-         0,                                                                                \
-         0,                                                                                \
-         "images with labels: a table (TSV), or a folder with real/ and "                  \
-         "fake/GENERATOR/"},                                                               \
-        {"split", WORD, AT(o.split), "NAME", 0, 0, "split of the table (all of it)"},      \
-        {"columns",                                                                        \
-         WORD,                                                                             \
-         AT(o.columns),                                                                    \
-         "LIST",                                                                           \
-         0,                                                                                \
-         0,                                                                                \
-         "ways in which images are sent on first: native, aligned, jpegQ, blurS, "         \
-         "noiseS, resizeF, crop, chain3, chain5"},                                         \
-        {"only", WORD, AT(o.only), "LIST", 0, 0, "generators to judge (all)"},             \
-        {"pairs",                                                                          \
-         PATH,                                                                             \
-         AT(o.pairs),                                                                      \
-         "FILE",                                                                           \
-         0,                                                                                \
-         0,                                                                                \
-         "table of the reals that each generator is compared with"},                       \
-        {"holdout",                                                                        \
-         FOLDER,                                                                           \
-         AT(o.holdout),                                                                    \
-         "FOLDER",                                                                         \
-         0,                                                                                \
-         0,                                                                                \
-         "every file below it is a fake of generator holdout"},                            \
-        {"min-fakes",                                                                      \
-         WHOLE,                                                                            \
-         AT(o.min_fakes),                                                                  \
-         "N",                                                                              \
-         1,                                                                                \
-         1e9,                                                                              \
-         "fakes that a generator needs to count in row mAP"},                              \
-        {"level",                                                                          \
-         NUMBER,                                                                           \
-         AT(o.level),                                                                      \
-         "A",                                                                              \
-         0.001,                                                                            \
-         0.5,                                                                              \
-         "of answers: share of photographs that may be called generated"},                 \
-        {"strip",                                                                          \
-         SWITCH,                                                                           \
-         AT(o.strip),                                                                      \
-         NULL,                                                                             \
-         0,                                                                                \
-         0,                                                                                \
-         "answers by the stability strip too: seven times the time"},                      \
-        {"seed", SEED, AT(o.seed), "N", 0, 0, "of what is drawn: columns, intervals"},     \
-        {"threads", WHOLE, AT(open.threads), "N", 0, 256, "0: one per processor"},         \
-        {"device", WORD, AT(open.device), "cpu|ref|cuda:0", 0, 0, "where it is computed"}, \
-        {"precision", CHOICE, AT(open.precision), "fp32|bf16|tf32",                        \
-         0,           0,      "of the network"},                                           \
-    {                                                                                      \
-        "crops", WHOLE, AT(open.crops), "N", 1, 64, "most crops of an image"               \
-    }
-
 static const row evaluate_rows[] = {
-    MEASURED,
+#include "measured.def"
     {"tsv", PATH, AT(tsv), "FILE", 0, 0,
      "write all figures there, - where there is none; -: to standard output, alone"},
 };
 static const row report_rows[] = {
-    MEASURED,
+#include "measured.def"
     {"out", PATH, AT(out), "STEM", 0, 0, "write STEM.html, STEM.json, STEM.tsv"},
     {"title", WORD, AT(report.title), "TEXT", 0, 0, "of the page"},
     {"thumbnails", SWITCH, AT(report.thumbnails), NULL, 0, 0,

@@ -47,3 +47,11 @@ uninstall: uninstall-tool
 uninstall-tool:
 	rm -f $(DESTDIR)$(BINDIR)/realjudge $(DESTDIR)$(COMPDIR)/realjudge \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(TOOLMAN)))
+
+# Pictures and damaged files for the tests are made by other programs' encoders.
+$(B)/test/tool/make_files: test/tool/make_files.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(DEPS_CFLAGS) $(CFLAGS) -o $@ $< $(DEPS_LIBS)
+test-tool: tool examples $(B)/test/tool/make_files ## the program: options, records, hostile files, shards
+	@sh test/tool/run_tool.sh $(TOOL) $(B)/examples $(B)/test/tool/make_files
