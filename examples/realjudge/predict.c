@@ -183,6 +183,9 @@ static int ended(run *r, int status)
 {
     const size_t all = r->done + r->delivered;
 
+    r->told_s = 0;
+    if (r->t.b.open) // the bar's last word
+        tick(r);
     bar_end(&r->t.b);
     if (status == DONE && stop_asked()) {
         complain(RIJ_E_CANCELLED);
@@ -270,8 +273,8 @@ static const row rows[] = {
      "same "
      "command continues, and get their name when all are there"},
     {"shard", WORD, AT(shard), "I/N", 0, 0,
-     "judge every N-th input of the sorted list, from number I on, 0/16 to 15/16 for "
-     "instance"},
+     "judge every N-th input of the list, from number I on, 0/16 to 15/16 for instance; "
+     "with --out the list is sorted, and has each path once"},
     {"from-stdin", SWITCH, AT(from_stdin), NULL, 0, 0,
      "read paths from standard input, one a line, as the input - does; they are judged "
      "as they come"},

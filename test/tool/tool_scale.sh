@@ -17,7 +17,10 @@ by() {
     setsid sh "$shards" "$WORK/judge.safetensors" "$WORK/list" 6 "$out" >/dev/null 2>&1 &
     pid=$!
     while [ "$(written "$out.parts")" -lt 200 ] && kill -0 $pid 2>/dev/null; do :; done
-    kill -9 -$pid 2>/dev/null
+    while session=$(ps -o pid= -s $pid) && [ -n "$session" ]; do
+        # shellcheck disable=SC2086
+        kill -9 $session 2>/dev/null # parallel gives each job a group of its own
+    done
     wait $pid 2>/dev/null
     [ ! -e "$out" ] || skip "$1: done before the kill"
     ends "$1 goes on" 0 sh "$shards" "$WORK/judge.safetensors" "$WORK/list" 6 "$out"
