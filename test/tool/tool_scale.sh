@@ -4,6 +4,9 @@
 . "$(dirname "$0")/tool_checks.sh"
 shards=$(dirname "$0")/../../examples/realjudge/shards.sh
 export REALJUDGE="$TOOL" JOBS=2
+for program in setsid ps xargs; do
+    command -v $program >/dev/null || { skip "no $program here"; tally; exit; }
+done
 [ -d "$WORK/mixed" ] || { mkdir "$WORK/mixed" && "$MAKE_FILES" mixed "$WORK/mixed"; }
 find "$WORK/mixed" ! -type d ! -name '*
 *' >"$WORK/list"
