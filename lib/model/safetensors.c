@@ -249,20 +249,30 @@ static rij_status assemble(const rj_st_file *f, const json_t *root, size_t data_
     return RIJ_OK;
 }
 
-rij_status rj_st_write(const char *path, const rj_st_file *f)
+rij_status rj_st_bytes(const char *name, const rj_st_file *f, unsigned char **bytes,
+                       size_t *n)
 {
     json_t *root = json_object();
-    unsigned char *bytes = NULL;
-    size_t data_bytes, n = 0;
+    size_t data_bytes;
     rij_status status;
 
-    RJ_REQUIRE(root, RIJ_E_MEMORY, "%s: no memory for the header", path);
-    RJ_TRY_DONE(header_make(f, root, &data_bytes));
-    RJ_TRY_DONE(assemble(f, root, data_bytes, &bytes, &n));
-    RJ_TRY_DONE(rj_file_write(path, bytes, n));
-done:
-    rj_free(bytes);
+    RJ_REQUIRE(root, RIJ_E_MEMORY, "%s: no memory for the header", name);
+    status = header_make(f, root, &data_bytes);
+    if (status == RIJ_OK)
+        status = assemble(f, root, data_bytes, bytes, n);
     json_decref(root);
+    return status;
+}
+
+rij_status rj_st_write(const char *path, const rj_st_file *f)
+{
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    rij_status status;
+
+    RJ_TRY(rj_st_bytes(path, f, &bytes, &n));
+    status = rj_file_write(path, bytes, n);
+    rj_free(bytes);
     return status;
 }
 
