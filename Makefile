@@ -153,7 +153,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
-include test/cuda-sim/sim.mk
+include test/cuda-sim/sim.mk test/trust/trust.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 
 FORCE: # PREFIX is not in the folder's name
