@@ -196,6 +196,7 @@ rij_status rj_train_detector(rj_trainer *t)
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_MIXED, &law, t->o.batch2, 0,
                           t->o.seed, t->at.steps, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 2", t->o.steps2);
+    t->phase_first = t->at.steps;
     for (int64_t i = t->at.steps; i < t->o.steps2 && status == RIJ_OK && !t->at.stop; i++)
         status = train_step(t, batcher, &optimiser, i);
     rj_tape_reset(&t->tape);

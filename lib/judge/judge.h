@@ -391,7 +391,7 @@ typedef struct rj_trainer {
     /* messages */
     rij_progress progress;
     double phase_start_s, told_s, loss_sum[4];
-    int64_t phase_rows;
+    int64_t phase_rows, phase_first; /* rows seen, the step it began with */
     int losses;
 } rj_trainer;
 

@@ -257,6 +257,7 @@ rij_status rj_train_traces(rj_trainer *t)
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, broken,
                           t->o.seed, t->at.steps, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 1", t->o.steps1);
+    t->phase_first = t->at.steps;
     status = RIJ_OK;
     for (int64_t i = t->at.steps; i < t->o.steps1 && status == RIJ_OK; i++)
         status = train_step(t, batcher, broken, i);

@@ -85,7 +85,7 @@ rij_status rj_checkpoint_read(const char *path, rj_st_file *f,
             return status;
         snprintf(why, RJ_WHY, "%s", rij_last_error());
     } else {
-        snprintf(why, RJ_WHY, "%s: there is none", path);
+        snprintf(why, RJ_WHY, "%s: no checkpoint is there", path);
     }
     *generation = RJ_GENERATION_OLDER;
     if (rj_file_is_there(older)) {
