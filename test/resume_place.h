@@ -77,9 +77,8 @@ static inline void same_as_wanted(const world *w)
     size_t n;
 
     OK(rj_file_read(w->p.model, 64 << 20, &bytes, &n));
-    ck_assert_uint_eq(n, w->n);
-    if (sizeof(rj_real) == sizeof(float)) // doubles are rounded by a file
-        ck_assert_msg(memcmp(bytes, w->wanted, n) == 0, "another file");
+    if (sizeof(rj_real) == sizeof(float)) // a checkpoint rounds doubles
+        ck_assert_msg(n == w->n && memcmp(bytes, w->wanted, n) == 0, "another file");
     rj_free(bytes);
     ck_assert_int_eq(remove(w->p.model), 0);
 }
@@ -117,7 +116,7 @@ static inline pid_t begin(const world *w, const rij_train_options *o,
         status = train_and_save(w->p.data, o, w->p.model);
         if (status != RIJ_OK)
             fprintf(stderr, "child: %s\n", rij_last_error());
-        _exit(status);
+        _exit((int)status);
     }
     ck_assert_int_gt(child, 0);
     return child;
