@@ -154,7 +154,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include examples/realjudge/tool.mk
-include test/cuda-sim/sim.mk
+include test/cuda-sim/sim.mk test/trust/trust.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 
 FORCE: # PREFIX is not in the folder's name

@@ -43,7 +43,7 @@ static rij_status open_batches(const bench_options *o, input *in)
     RJ_TRY(rj_cache_new(&in->data, t.o.cache_bytes, &in->cache));
     RJ_TRY(rj_dataset_check(&in->data, in->cache, t.pool, NULL, NULL, NULL));
     return rj_batcher_new(&in->data, in->cache, RJ_BATCH_MIXED, &law, o->batch / 2, 0,
-                          t.o.seed, in->workers, &in->batcher);
+                          t.o.seed, 0, in->workers, &in->batcher);
 }
 
 static void close_input(input *in)

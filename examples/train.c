@@ -2,9 +2,12 @@
  *
  *     train --manifest data.tsv --split train --eval-split dev --out judge.safetensors
  *
- * What is left out has the default of rij_train_options; -1 switches a term off. */
+ * What is left out has the default of rij_train_options; -1 switches a term off. With
+ * --checkpoint FILE --resume a training that was killed, or stopped by SIGINT or SIGTERM,
+ * goes on when the same command is given again. */
 #include "show.h"
 #include <getopt.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -12,7 +15,35 @@ typedef struct job {
     rij_train_options o;
     const char *data, *out, *eval_split, *columns;
     int quiet;
+    bar b;
 } job;
+
+static volatile sig_atomic_t asked_to_stop;
+
+static void ask_to_stop(int signal)
+{
+    (void)signal;
+    asked_to_stop = 1;
+}
+
+/* The first signal asks, the second one kills. */
+static void on_signals(void (*act)(int))
+{
+    struct sigaction action = {.sa_handler = act, .sa_flags = (int)SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* A rij_progress_fn; `user` is a job. */
+static int go_on(const rij_progress *p, void *user)
+{
+    job *j = user;
+
+    if (!j->quiet)
+        show_progress(p, &j->b);
+    return asked_to_stop;
+}
 
 /* Options that set one field of rij_train_options. */
 enum kind { INT, NUMBER, TEXT, FLAG };
@@ -32,16 +63,16 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 static int usage(FILE *out, int status)
 {
     fputs("train --manifest FILE | --data DIR  --out MODEL  [options]\n\n"
-          "  --seed N            of every random choice\n"
-          "  --eval-split NAME   judge this split afterwards, by generator\n"
-          "  --columns LIST      native,jpeg75,blur1,..: how it is judged\n"
-          "  --quiet             no progress\n",
+          "  --seed N             of every random choice\n"
+          "  --eval-split NAME    judge this split afterwards, by generator\n"
+          "  --columns LIST       native,jpeg75,blur1,..: how it is judged\n"
+          "  --quiet              no progress\n",
           out);
     for (int i = 0; i < FIELDS; i++) {
         const char *words = fields[i].argument;
 
         words = words && strchr(words, '|') ? words : NULL;
-        fprintf(out, "  --%-17s %s%s%s\n", fields[i].name, fields[i].help,
+        fprintf(out, "  --%-18s %s%s%s\n", fields[i].name, fields[i].help,
                 words ? ": " : "", words ? words : "");
     }
     return status;
@@ -140,20 +171,23 @@ static int evaluate(const job *j, const rij_model *model)
 int main(int argc, char **argv)
 {
     const double start_s = seconds_now();
-    bar b = BAR_INIT;
-    job j = {.o = RIJ_TRAIN_OPTIONS_INIT, .columns = "native,jpeg75"};
+    job j = {.o = RIJ_TRAIN_OPTIONS_INIT, .columns = "native,jpeg75", .b = BAR_INIT};
     rij_model *model = NULL;
     rij_status status;
     int failed;
 
     if (read_options(argc, argv, &j) != 0)
         return 2;
-    j.o.progress = j.quiet ? NULL : show_progress;
-    j.o.user = &b;
+    on_signals(ask_to_stop);
+    j.o.progress = go_on;
+    j.o.user = &j;
     status = rij_train(j.data, &j.o, &model);
-    bar_end(&b);
+    on_signals(SIG_DFL);
+    bar_end(&j.b);
     if (status == RIJ_OK)
         status = rij_model_save(model, j.out);
+    if (status == RIJ_OK && j.o.checkpoint)
+        status = rij_checkpoint_remove(j.o.checkpoint);
     failed = status == RIJ_OK ? 0 : complain();
     if (!failed)
         printf("saved %s after %.0f s\n", j.out, seconds_now() - start_s);

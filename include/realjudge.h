@@ -355,6 +355,13 @@ typedef struct rij_train_options {
                            from photographs towards remade ones, "joint": classifier and
                            distance (default with one_class). Of encoder statistics
                            distance alone needs no stage: steps1 -1, steps2 1 */
+    /* checkpoints: what a killed training goes on from */
+    const char *checkpoint; /* file that they are written to, beside it the one before as
+                               NAME.1; NULL: none. It stays when the training is done */
+    double checkpoint_seconds; /* between two, 0.001..1e6 (300); off: only when `progress`
+                                  asks to stop, which always writes one */
+    int resume; /* 1: go on from the checkpoint, to the same bits; where there is none,
+                   start, and say so by a note. 0: refuse to write over one (0) */
     /* messages */
     rij_progress_fn progress; /* NULL: none */
     void *user;               /* handed to progress */
@@ -391,13 +398,22 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * up to 256 images of each class that were kept for validation are judged whole, seven
  * times, for rij_examine().
  *
+ * With options->checkpoint a training that was killed or stopped is resumed by the same
+ * call with options->resume. The model is, bit for bit, that of a training that nobody
+ * interrupted, on any number of threads, by the same library on the same kind of
+ * processor. A checkpoint of other options (RIJ_E_ARGUMENT) or other data (RIJ_E_DATA) is
+ * refused. One training at a time may write to a checkpoint; once the model is saved,
+ * rij_checkpoint_remove() takes it away.
+ *
  * The data are audited first, all splits of a manifest (docs/math.md): what is found is
  * told by notes, JPEG histories are aligned, groups of equal pictures joined.
  *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
  *   RIJ_E_CANCELLED  the progress callback asked to stop
- *   RIJ_E_FILE       the manifest or folder cannot be read
+ *   RIJ_E_FILE       the manifest or folder cannot be read, a checkpoint not be written
+ *                    (the last good one stands), or one is there that is not resumed
+ *   RIJ_E_MODEL      no generation of the checkpoint is whole, or a newer version's
  *   RIJ_E_DATA       no real images, too few usable ones, a column is missing, a label
  *                    is neither real nor fake, a group lies in two splits; or the audit
  *                    found what would teach the label and is not allowed by name
@@ -409,6 +425,13 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
 RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
                                           const rij_train_options *options,
                                           rij_model **model);
+
+/* Remove a training's checkpoint and what belongs to it, NAME.1 and NAME.new, once the
+ * model is saved.
+ *
+ * Returns RIJ_OK, also if there is none; RIJ_E_ARGUMENT: path is NULL; RIJ_E_FILE: a file
+ * cannot be removed. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_checkpoint_remove(const char *path);
 
 #ifdef __cplusplus
 }

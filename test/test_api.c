@@ -174,23 +174,26 @@ static void *judge_thread(void *user)
     return NULL;
 }
 
-START_TEST(threads_that_share_a_model_give_the_same_bytes)
+START_TEST(four_threads_that_share_a_model_give_the_same_bytes)
 {
     const place p = place_new(8, 4);
     rij_model *m = trained(&p);
     uint8_t *rgb = paint(100, 80, 9, 1);
     const rij_image image = {100, 80, 300, rgb};
-    judge j[3] = {{m, &image}, {m, &image}, {m, &image}};
-    pthread_t thread[3];
+    judge j[5]; // the first alone, then four at a time
+    pthread_t thread[5];
 
-    for (int i = 0; i < 3; i++)
-        memset(j[i].v, 0, sizeof j[i].v);
+    memset(j, 0, sizeof j);
+    for (int i = 0; i < 5; i++) {
+        j[i].m = m;
+        j[i].image = &image;
+    }
     judge_thread(&j[0]);
-    for (int i = 1; i < 3; i++)
+    for (int i = 1; i < 5; i++)
         ck_assert_int_eq(pthread_create(&thread[i], NULL, judge_thread, &j[i]), 0);
-    for (int i = 1; i < 3; i++)
+    for (int i = 1; i < 5; i++)
         pthread_join(thread[i], NULL);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(j[i].status, RIJ_OK);
         for (int k = 0; k < 4; k++)
             ck_assert_mem_eq(&j[i].v[k], &j[0].v[0], sizeof(rij_verdict));
@@ -460,7 +463,7 @@ END_TEST
 
 SUITE(api, version_and_statuses_have_names, files_and_pixels_are_judged_alike,
       files_that_cannot_be_judged_are_refused, pixels_that_cannot_be_judged_are_refused,
-      threads_that_share_a_model_give_the_same_bytes, saved_models_judge_as_before,
+      four_threads_that_share_a_model_give_the_same_bytes, saved_models_judge_as_before,
       a_model_trains_and_judges_in_bf16_if_asked, files_that_are_no_model_are_not_opened,
       options_that_are_wrong_stop_training, training_can_be_cancelled,
       data_that_cannot_be_used_stops_training, losses_that_explode_stop_training,

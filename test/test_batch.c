@@ -60,7 +60,7 @@ static uint64_t hash_of(const stage *s, enum rj_batch_kind kind, uint64_t seed,
     uint64_t h = 0;
 
     OK(rj_batcher_new(&s->d, s->c, kind, &usual, 4, kind == RJ_BATCH_REAL ? 3 : 0, seed,
-                      workers, &batcher));
+                      0, workers, &batcher));
     for (int t = 0; t < n; t++) {
         OK(rj_batcher_next(batcher, &b));
         ck_assert_int_eq(b->step, t);
@@ -90,6 +90,32 @@ START_TEST(batches_are_the_same_for_any_number_of_workers)
         ck_assert_uint_ne(hash_of(&s, k, 6, 0, 9), wanted);
     }
     close_stage(&s);
+}
+END_TEST
+
+START_TEST(batches_may_begin_anywhere)
+{
+    for (int workers = 0; workers < 4; workers++) {
+        const rj_batch *a, *b;
+        rj_batcher *from[2];
+        stage s;
+
+        usual_stage(&s);
+        for (int i = 0; i < 2; i++)
+            OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &usual, 4, 0, 5, 7 * i, workers,
+                              &from[i]));
+        for (int t = 0; t < 7; t++)
+            OK(rj_batcher_next(from[0], &a));
+        for (int t = 7; t < 12; t++) {
+            OK(rj_batcher_next(from[0], &a));
+            OK(rj_batcher_next(from[1], &b));
+            ck_assert(a->step == t && b->step == t);
+            ck_assert_mem_eq(a->x, b->x, sizeof(float) * (size_t)a->rows * 3 * 32 * 32);
+        }
+        rj_batcher_free(from[0]);
+        rj_batcher_free(from[1]);
+        close_stage(&s);
+    }
 }
 END_TEST
 
@@ -130,7 +156,7 @@ START_TEST(rows_say_what_they_are)
         rj_batcher *batcher;
         int same = 0;
 
-        OK(rj_batcher_new(&s.d, s.c, (enum rj_batch_kind)kind, &usual, 4, broken, 1, 1,
+        OK(rj_batcher_new(&s.d, s.c, (enum rj_batch_kind)kind, &usual, 4, broken, 1, 0, 1,
                           &batcher));
         for (int t = 0; t < 20; t++) {
             OK(rj_batcher_next(batcher, &b));
@@ -172,7 +198,7 @@ START_TEST(epoch_takes_each_usable_image_once)
     usual_stage(&s);
     s.d.sample[7].validation = true; // the fakes come first
     s.d.sample[10].usable = false;
-    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 1, 0, 2, 2, &batcher));
+    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 1, 0, 2, 0, 2, &batcher));
     for (int epoch = 0; epoch < 6; epoch++) {
         int seen[12] = {0}, order[5];
 
@@ -215,7 +241,7 @@ START_TEST(pair_shares_window_flip_and_degradation)
     law.forged = 1;
     law.blended = 0;
     law.degrade.share = 0.8;
-    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 4, 0, 3, 1, &batcher));
+    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 4, 0, 3, 0, 1, &batcher));
     for (int t = 0; t < 30; t++) {
         OK(rj_batcher_next(batcher, &b));
         for (int v = 0; v < 2; v++)
@@ -249,7 +275,7 @@ START_TEST(forged_child_is_near_its_parent)
         law.forged = 0; // counts as 1, there being no fakes
         law.degrade.share = 0;
         law.blended = blended;
-        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 4, 0, 4, 0, &batcher));
+        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 4, 0, 4, 0, 0, &batcher));
         for (int t = 0; t < 25; t++) {
             OK(rj_batcher_next(batcher, &b));
             for (int v = 0; v < 2; v++)
@@ -277,7 +303,7 @@ START_TEST(broken_views_are_of_their_real_views)
 
     usual_stage(&s);
     law.degrade.share = 0;
-    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &law, 4, 8, 4, 0, &batcher));
+    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &law, 4, 8, 4, 0, 0, &batcher));
     for (int t = 0; t < 10; t++) {
         OK(rj_batcher_next(batcher, &b));
         for (int i = 0; i < 8; i++)
@@ -322,7 +348,7 @@ START_TEST(both_classes_are_degraded_by_the_same_draws)
     law.forged = 0;
     law.degrade.share = 0.8;
     law.crop = 40;
-    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 2, 0, 5, 1, &batcher));
+    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &law, 2, 0, 5, 0, 1, &batcher));
     for (int t = 0; t < 40; t++) {
         OK(rj_batcher_next(batcher, &b));
         for (int v = 0; v < 2; v++) {
@@ -347,7 +373,7 @@ START_TEST(small_images_are_reflected_out)
     save_picture(&s.p, "real/a.png", 9, 11, 1);
     save_picture(&s.p, "fake/gan/b.png", 8, 100, 2);
     open_stage(&s);
-    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &usual, 4, 0, 5, 0, &batcher));
+    OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &usual, 4, 0, 5, 0, 0, &batcher));
     for (int t = 0; t < 5; t++)
         OK(rj_batcher_next(batcher, &b));
     rj_batcher_free(batcher);
@@ -370,7 +396,8 @@ START_TEST(vanished_file_is_told_by_the_next_batch)
         rj_batcher *batcher;
         rij_status status = RIJ_OK;
 
-        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 2, 0, 6, workers, &batcher));
+        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 2, 0, 6, 0, workers,
+                          &batcher));
         for (int t = 0; t < 7 && status == RIJ_OK; t++)
             status = rj_batcher_next(batcher, &b);
         ck_assert_int_eq(status, RIJ_E_FILE);
@@ -391,7 +418,7 @@ START_TEST(batcher_is_freed_at_any_moment)
         const rj_batch *b;
         rj_batcher *batcher;
 
-        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 6, 0, 7, i % 4, &batcher));
+        OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 6, 0, 7, 0, i % 4, &batcher));
         for (int t = 0; t < i % 3; t++)
             OK(rj_batcher_next(batcher, &b));
         rj_batcher_free(batcher);
@@ -409,7 +436,7 @@ START_TEST(wrong_wishes_are_refused)
 
     usual_stage(&s);
 #define REFUSED(kind, images, broken, workers)                                           \
-    FAILS(rj_batcher_new(&s.d, s.c, kind, &law, images, broken, 1, workers, &b),         \
+    FAILS(rj_batcher_new(&s.d, s.c, kind, &law, images, broken, 1, 0, workers, &b),      \
           RIJ_E_ARGUMENT)
     REFUSED(RJ_BATCH_REAL, 0, 0, 0);
     REFUSED(RJ_BATCH_MIXED, 3, 0, 0);
@@ -429,7 +456,8 @@ START_TEST(wrong_wishes_are_refused)
 #undef REFUSED
     for (int i = 0; i < s.d.n; i++)
         s.d.sample[i].validation = true;
-    FAILS(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 2, 0, 1, 0, &b), RIJ_E_DATA);
+    FAILS(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 2, 0, 1, 0, 0, &b),
+          RIJ_E_DATA);
     close_stage(&s);
 }
 END_TEST
@@ -447,7 +475,8 @@ START_TEST(each_allocation_may_fail)
         rj_batcher *batcher = NULL;
 
         rj_memory_fail_at(n);
-        status = rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &usual, 4, 1, 1, 0, &batcher);
+        status =
+            rj_batcher_new(&s.d, s.c, RJ_BATCH_MIXED, &usual, 4, 1, 1, 0, 0, &batcher);
         if (status == RIJ_OK)
             status = rj_batcher_next(batcher, &b);
         rj_memory_fail_at(0);
@@ -461,9 +490,9 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(batch, batches_are_the_same_for_any_number_of_workers, rows_say_what_they_are,
-      epoch_takes_each_usable_image_once, pair_shares_window_flip_and_degradation,
-      forged_child_is_near_its_parent, broken_views_are_of_their_real_views,
-      both_classes_are_degraded_by_the_same_draws, small_images_are_reflected_out,
-      vanished_file_is_told_by_the_next_batch, batcher_is_freed_at_any_moment,
-      wrong_wishes_are_refused, each_allocation_may_fail)
+SUITE(batch, batches_are_the_same_for_any_number_of_workers, batches_may_begin_anywhere,
+      rows_say_what_they_are, epoch_takes_each_usable_image_once,
+      pair_shares_window_flip_and_degradation, forged_child_is_near_its_parent,
+      broken_views_are_of_their_real_views, both_classes_are_degraded_by_the_same_draws,
+      small_images_are_reflected_out, vanished_file_is_told_by_the_next_batch,
+      batcher_is_freed_at_any_moment, wrong_wishes_are_refused, each_allocation_may_fail)

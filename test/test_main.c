@@ -1,4 +1,4 @@
-/* The one test program: every suite of suites.def, or the one named by -k, as many at a
+/* The one test program: every suite of suites.def, or those named by -k, as many at a
  * time as there are processors. Its exit code is 0 only if every test passed and at least
  * one ran; test/house/exitcode.sh proves that with the suite must_fail, which runs only
  * when it is asked for by name. */
@@ -28,6 +28,17 @@ START_TEST(a_failing_test_counts)
 }
 END_TEST
 SUITE(must_fail, a_failing_test_counts)
+
+/* Whether a name is among those between commas. */
+static bool listed(const char *list, const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (; list; list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL)
+        if (strncmp(list, name, n) == 0 && (list[n] == 0 || list[n] == ','))
+            return true;
+    return false;
+}
 
 /* What a process counted, written in one piece. */
 typedef struct count {
@@ -78,7 +89,7 @@ int main(int argc, char **argv)
     bool whole;
 
     for (size_t i = 0; i < RJ_COUNT(suites); i++)
-        if (!only || strcmp(only, suites[i].name) == 0)
+        if (!only || listed(only, suites[i].name))
             chosen[n++] = (unsigned char)i;
     if (only && strcmp(only, "must_fail") == 0)
         chosen[n++] = RJ_COUNT(suites);

@@ -38,6 +38,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.alpha == 0.5 && o.beta == 0.5 && o.rho == 0.2);
     ck_assert_str_eq(o.decide, "classifier");
     ck_assert(o.progress == NULL && o.user == NULL);
+    ck_assert(o.checkpoint == NULL && o.checkpoint_seconds == 300 && o.resume == 0);
 }
 END_TEST
 
@@ -183,6 +184,9 @@ START_TEST(numbers_out_of_range_are_refused_by_name)
     RANGE(alpha, 0.01, 1.0, 0.01);
     RANGE(beta, 0.01, 1.0, 0.01);
     RANGE(rho, 0.01, 1.0, 0.01);
+    RANGE(checkpoint_seconds, 0.001, 1e6, 0.0005);
+    REFUSED(resume, 2);
+    REFUSED(resume, 1); // without a checkpoint
 }
 END_TEST
 
@@ -288,6 +292,9 @@ START_TEST(options_become_json)
     json_decref(json);
     other = o;
     other.threads = 3;
+    other.checkpoint = "state";
+    other.checkpoint_seconds = 5;
+    other.resume = 1;
     OK(rj_options_text(&other, &again));
     ck_assert_str_eq(text, again);
     rj_free(again);
@@ -300,7 +307,34 @@ START_TEST(options_become_json)
 }
 END_TEST
 
-SUITE(options, zeros_become_the_documented_defaults, some_defaults_depend_on_the_encoder,
+START_TEST(options_are_told_apart_by_the_first_that_differs)
+{
+    rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
+    char differs[RJ_WHY], *text;
+
+    OK(rij_train_options_resolve(&o));
+    OK(rj_options_text(&o, &text));
+    OK(rj_options_differ(text, &o, differs));
+    ck_assert_str_eq(differs, "");
+    o.threads = 3;
+    o.resume = 1;
+    OK(rj_options_differ(text, &o, differs));
+    ck_assert_str_eq(differs, "");
+    o.tau = 0.3;
+    OK(rj_options_differ(text, &o, differs));
+    ck_assert_str_eq(differs, "tau was 0.1, now 0.3");
+    o.tau = 0.1;
+    o.allow = "leaks"; // a key that is in one of them alone
+    OK(rj_options_differ(text, &o, differs));
+    ck_assert_str_eq(differs, "allow was nothing, now \"leaks\"");
+    OK(rj_options_differ("{", &o, differs));
+    ck_assert_ptr_nonnull(strstr(differs, "no text of this version"));
+    rj_free(text);
+}
+END_TEST
+
+SUITE(options, options_are_told_apart_by_the_first_that_differs,
+      zeros_become_the_documented_defaults, some_defaults_depend_on_the_encoder,
       one_class_decides_jointly_unless_told_otherwise, resolving_twice_changes_nothing,
       the_default_decay_follows_the_optimiser, negative_numbers_switch_terms_off,
       numbers_out_of_range_are_refused_by_name, what_is_not_a_number_is_refused,

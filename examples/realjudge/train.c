@@ -51,6 +51,8 @@ static int train(void *job, int n, char **operand)
     bar_end(&t.b);
     if (status == RIJ_OK)
         status = rij_model_save(model, j->out);
+    if (status == RIJ_OK && j->o.checkpoint)
+        status = rij_checkpoint_remove(j->o.checkpoint);
     if (status != RIJ_OK)
         failed = complain(status);
     else if (!j->c.quiet)
@@ -105,7 +107,9 @@ const command command_train = {
     "  realjudge train --data data.tsv --split train --out judge.safetensors\n"
     "  realjudge train --data photographs --one-class --out judge.safetensors\n"
     "  realjudge train --data data.tsv --out judge.safetensors --print-config > c.json\n"
-    "  realjudge train --config c.json\n",
+    "  realjudge train --config c.json\n"
+    "  realjudge train --data photographs --out judge.safetensors --checkpoint state "
+    "--resume\n",
     rows,
     COUNT(rows),
     &initial,

@@ -4,6 +4,7 @@
 #define RJ_BASE_H
 
 #include "realjudge.h"
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +45,24 @@ rij_status rj_fail(rij_status status, const char *format, ...)
             return rj_fail((status), __VA_ARGS__);                                       \
     } while (0)
 
+/* ---- faults.c: for tests ---------------------------------------------------------- */
+
+enum rj_fault {
+    RJ_FAULT_MEMORY, /* an allocation */
+    RJ_FAULT_WRITE,  /* of a piece of a file */
+    RJ_FAULT_SYNC,
+    RJ_FAULT_RENAME,
+    RJ_FAULT_THREAD, /* a start of one */
+    RJ_FAULTS
+};
+/* Count a call of this kind; true: it is the one that has to fail. */
+bool rj_fault_due(enum rj_fault kind);
+/* Let the n-th call of a kind from now fail (0: none), after `act`, unless that is NULL.
+ * Returns how many were made since the last call. One counter of each kind for the
+ * process. */
+typedef void (*rj_fault_act)(void);
+long rj_fault_at(enum rj_fault kind, long n, rj_fault_act act);
+
 /* ---- memory.c --------------------------------------------------------------------- */
 
 /* Zeroed memory for n things of `each` bytes, 64-byte aligned, or NULL: the product is
@@ -56,8 +75,7 @@ char *rj_strdup(const char *text);
  * the new part. On failure the array is as it was. */
 rij_status rj_grow(void **array, int *room, int need, size_t each);
 
-/* For tests: let the n-th allocation from now fail (0: none). Returns how many
- * allocations were made since the last call. One counter for the process. */
+/* rj_fault_at() of allocations. */
 long rj_memory_fail_at(long n);
 /* Allocations not freed yet, for leak tests. */
 long rj_memory_live(void);
@@ -168,7 +186,10 @@ uint64_t rj_hash(const void *bytes, size_t n, uint64_t seed); /* FNV-1a, mixed *
 enum { RJ_MAX_THREADS = 256 };
 typedef struct rj_pool rj_pool;
 
-/* threads 1..256 (0: one per processor); the caller's thread counts as one of them. */
+/* pthread_create(): 0, or why not. */
+int rj_thread_start(pthread_t *thread, void *(*work)(void *), void *argument);
+/* threads 1..256 (0: one per processor); the caller's thread counts as one of them. If
+ * the system grants fewer, the pool has those that it grants: results are the same. */
 rij_status rj_pool_new(int threads, rj_pool **pool);
 void rj_pool_free(rj_pool *pool);
 int rj_pool_threads(const rj_pool *pool);
@@ -198,6 +219,13 @@ typedef struct rj_file_text {
     size_t n;
 } rj_file_text;
 rij_status rj_files_write(int n, const rj_file_text *files);
+/* Write PATH.new, sync it, call `older` (unless NULL) what `path` held, and then `path`
+ * the new one: whatever happens, one of the two names holds a whole file. A file PATH.new
+ * that a killed process has left is replaced. */
+rij_status rj_file_turn(const char *path, const char *older, const void *bytes, size_t n);
+rij_status rj_file_probe(const char *path);  /* whether that could begin */
+bool rj_file_is_there(const char *path);     /* or something that hides whether it is */
+rij_status rj_file_remove(const char *path); /* fine if there is none */
 rij_status rj_folder_make(const char *path); /* with its parents; fine if it is there */
 /* dir/name into `out` (size bytes); RIJ_E_FILE when too long. An absolute name stands. */
 rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, DEEPEST = 32 };
+enum { PATH_BYTES = 4096, DEEPEST = 32, PIECE_BYTES = 64 << 10 };
 
 /* Read n bytes or fail; `bytes` holds n + 1, so a file that has grown is noticed. */
 static rij_status read_all(int fd, const char *path, unsigned char *bytes, size_t n)
@@ -61,18 +61,46 @@ rij_status rj_file_read(const char *path, size_t limit, unsigned char **bytes, s
     return RIJ_OK;
 }
 
+/* A piece at a time, so that a piece may be what a full disk refuses. */
+static ssize_t write_piece(int fd, const unsigned char *bytes, size_t n)
+{
+    if (rj_fault_due(RJ_FAULT_WRITE)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return write(fd, bytes, RJ_MIN(n, (size_t)PIECE_BYTES));
+}
+
+static int sync_file(int fd)
+{
+    if (rj_fault_due(RJ_FAULT_SYNC)) {
+        errno = EIO;
+        return -1;
+    }
+    return fsync(fd);
+}
+
+static int rename_file(const char *from, const char *to)
+{
+    if (rj_fault_due(RJ_FAULT_RENAME)) {
+        errno = EIO;
+        return -1;
+    }
+    return rename(from, to);
+}
+
 static rij_status write_all(int fd, const char *path, const unsigned char *bytes,
                             size_t n)
 {
     while (n > 0) {
-        const ssize_t put = write(fd, bytes, n);
+        const ssize_t put = write_piece(fd, bytes, n);
         if (put < 0 && errno == EINTR)
             continue;
         RJ_REQUIRE(put >= 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
         bytes += put;
         n -= (size_t)put;
     }
-    RJ_REQUIRE(fsync(fd) == 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    RJ_REQUIRE(sync_file(fd) == 0, RIJ_E_FILE, "%s: %s", path, strerror(errno));
     return RIJ_OK;
 }
 
@@ -93,8 +121,15 @@ static void sync_folder_of(const char *path)
     }
 }
 
-/* A new file beside `path`, whose name goes into `beside`; -1 with errno. The system
+/* A new file of this name, instead of one that a killed process left there. The system
  * applies the umask, which a library must not touch. */
+static int open_anew(const char *path)
+{
+    (void)unlink(path);
+    return open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+/* A new file beside `path`, whose name goes into `beside`; -1 with errno. */
 static int open_beside(const char *path, char beside[PATH_BYTES])
 {
     int fd = -1;
@@ -112,8 +147,10 @@ static int open_beside(const char *path, char beside[PATH_BYTES])
     return fd;
 }
 
-/* The whole file beside `path`; nothing is left of it on failure. */
-static rij_status write_beside(const rj_file_text *f, char beside[PATH_BYTES])
+/* The whole file beside `path`, under a name of chance or PATH.new; nothing is left of it
+ * on failure. */
+static rij_status write_beside(const rj_file_text *f, bool chance,
+                               char beside[PATH_BYTES])
 {
     rij_status status;
     struct stat s;
@@ -123,7 +160,8 @@ static rij_status write_beside(const rj_file_text *f, char beside[PATH_BYTES])
                "%.100s..: the name is too long", f->path);
     RJ_REQUIRE(stat(f->path, &s) != 0 || !S_ISDIR(s.st_mode), RIJ_E_FILE, "%s: %s",
                f->path, strerror(EISDIR));
-    fd = open_beside(f->path, beside);
+    snprintf(beside, PATH_BYTES, "%s.new", f->path);
+    fd = chance ? open_beside(f->path, beside) : open_anew(beside);
     RJ_REQUIRE(fd >= 0, RIJ_E_FILE, "%s: %s", f->path, strerror(errno));
     status = write_all(fd, f->path, f->bytes, f->n);
     if (close(fd) != 0 && status == RIJ_OK)
@@ -140,11 +178,11 @@ rij_status rj_files_write(int n, const rj_file_text *files)
     int written = 0, renamed = 0;
 
     while (written < n && status == RIJ_OK) {
-        status = write_beside(&files[written], beside[written]);
+        status = write_beside(&files[written], true, beside[written]);
         written += status == RIJ_OK;
     }
     while (renamed < n && status == RIJ_OK) {
-        if (rename(beside[renamed], files[renamed].path) != 0)
+        if (rename_file(beside[renamed], files[renamed].path) != 0)
             status = rj_fail(RIJ_E_FILE, "%s: %s", files[renamed].path, strerror(errno));
         renamed += status == RIJ_OK;
     }
@@ -160,6 +198,57 @@ rij_status rj_file_write(const char *path, const void *bytes, size_t n)
     const rj_file_text file = {path, bytes, n};
 
     return rj_files_write(1, &file);
+}
+
+/* Between the renames nothing is called `path`, and what was is called `older`. */
+rij_status rj_file_turn(const char *path, const char *older, const void *bytes, size_t n)
+{
+    const rj_file_text file = {path, bytes, n};
+    char beside[PATH_BYTES];
+    bool kept = false;
+    rij_status status;
+
+    RJ_TRY(write_beside(&file, false, beside));
+    status = RIJ_OK;
+    if (older) {
+        kept = rename_file(path, older) == 0;
+        if (!kept && errno != ENOENT)
+            status = rj_fail(RIJ_E_FILE, "%s: %s", older, strerror(errno));
+    }
+    if (status == RIJ_OK && rename_file(beside, path) != 0)
+        status = rj_fail(RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    if (status != RIJ_OK) {
+        unlink(beside);
+        if (kept)
+            (void)rename(older, path);
+        return status;
+    }
+    sync_folder_of(path);
+    return RIJ_OK;
+}
+
+rij_status rj_file_probe(const char *path)
+{
+    const rj_file_text nothing = {path, "", 0};
+    char beside[PATH_BYTES];
+
+    RJ_TRY(write_beside(&nothing, false, beside));
+    unlink(beside);
+    return RIJ_OK;
+}
+
+bool rj_file_is_there(const char *path)
+{
+    struct stat s;
+
+    return lstat(path, &s) == 0 || errno != ENOENT;
+}
+
+rij_status rj_file_remove(const char *path)
+{
+    RJ_REQUIRE(unlink(path) == 0 || errno == ENOENT, RIJ_E_FILE, "%s: %s", path,
+               strerror(errno));
+    return RIJ_OK;
 }
 
 rij_status rj_folder_make(const char *path)

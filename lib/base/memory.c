@@ -1,5 +1,5 @@
 /* memory.c: the only file that asks the system for memory. Every allocation is counted
- * and can be made to fail, so that tests can walk through each of them. */
+ * and can be made to fail (faults.c). */
 #include "base/base.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,19 +24,9 @@ enum {
 #endif
 enum { LARGEST_STEP = 4 << 20 }; /* a block is larger only where one piece of it is */
 
-// For tests only: how many allocations until one fails, how many were made, how many
-// live.
-static atomic_long until_failure, made, live;
+// For tests only: how many allocations live.
+static atomic_long live;
 static atomic_size_t bytes_live, bytes_peak;
-
-/* Is this the allocation that has to fail? */
-static bool refused(void)
-{
-    atomic_fetch_add(&made, 1);
-    if (atomic_load(&until_failure) <= 0)
-        return false;
-    return atomic_fetch_sub(&until_failure, 1) == 1;
-}
 
 /* Bytes of n things of `each` bytes, rounded up to ALIGN; 0 if that is no size. */
 static size_t bytes_of(size_t n, size_t each)
@@ -107,7 +97,7 @@ void *rj_alloc(size_t n, size_t each)
     const size_t bytes = bytes_of(n, each) + ALIGN;
     head *h;
 
-    if (refused() || bytes == ALIGN)
+    if (rj_fault_due(RJ_FAULT_MEMORY) || bytes == ALIGN)
         return NULL;
     h = bytes >= PAGES_FROM ? pages(bytes) : NULL;
     if (!h)
@@ -165,8 +155,7 @@ rij_status rj_grow(void **array, int *room, int need, size_t each)
 
 long rj_memory_fail_at(long n)
 {
-    atomic_store(&until_failure, n);
-    return atomic_exchange(&made, 0);
+    return rj_fault_at(RJ_FAULT_MEMORY, n, NULL);
 }
 
 long rj_memory_live(void)

@@ -10,7 +10,7 @@
  * a row need no lock and no call of the system, and an idle pool burns nothing. */
 #include "base/base.h"
 #include <stdatomic.h>
-#include <pthread.h>
+#include <errno.h>
 #include <unistd.h>
 
 enum { LINE = 64, SPINS_PER_LOOK = 32 }; /* bytes that processors exchange at once */
@@ -223,19 +223,27 @@ rij_status rj_parallel_for(rj_pool *p, int n, rj_piece piece, void *job)
     return status;
 }
 
+int rj_thread_start(pthread_t *thread, void *(*start)(void *), void *argument)
+{
+    return rj_fault_due(RJ_FAULT_THREAD) ? EAGAIN
+                                         : pthread_create(thread, NULL, start, argument);
+}
+
+/* As many workers as the system grants; `threads` is then so many and the caller. */
 static rij_status start_workers(rj_pool *p)
 {
-    for (int i = 0; i < p->threads - 1; i++) {
+    bool granted = true;
+
+    for (int i = 0; i < p->threads - 1 && granted; i++) {
         struct seat *seat = rj_alloc(1, sizeof *seat);
         RJ_REQUIRE(seat, RIJ_E_MEMORY, "no memory for a thread");
         *seat = (struct seat){p, i};
-        if (pthread_create(&p->thread[i], NULL, work, seat) != 0) {
+        granted = rj_thread_start(&p->thread[i], work, seat) == 0;
+        p->started += granted;
+        if (!granted)
             rj_free(seat);
-            return rj_fail(RIJ_E_MEMORY, "thread %d of %d could not be started", i + 1,
-                           p->threads);
-        }
-        p->started++;
     }
+    p->threads = p->started + 1;
     return RIJ_OK;
 }
 

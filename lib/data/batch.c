@@ -6,7 +6,6 @@
  * business and does not depend on any of this. */
 #include "data/data.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -93,19 +92,16 @@ static rij_status make_slots(rj_batcher *b)
     return RIJ_OK;
 }
 
-/* As many as the system grants, one at least. */
-static rij_status start_workers(rj_batcher *b, int wanted)
+/* As many as the system grants; with none the caller's thread makes the batches. */
+static void start_workers(rj_batcher *b, int wanted)
 {
-    while (b->workers < wanted &&
-           pthread_create(&b->worker[b->workers], NULL, work, b) == 0)
+    while (b->workers < wanted && rj_thread_start(&b->worker[b->workers], work, b) == 0)
         b->workers++;
-    RJ_REQUIRE(b->workers > 0 || wanted == 0, RIJ_E_MEMORY, "batches: no thread");
-    return RIJ_OK;
 }
 
 rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_kind kind,
                           const rj_view_law *law, int images, int broken, uint64_t seed,
-                          int workers, rj_batcher **out)
+                          int64_t first, int workers, rj_batcher **out)
 {
     rij_status status;
     rj_batcher *b;
@@ -117,12 +113,13 @@ rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_ki
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->filled, NULL);
     pthread_cond_init(&b->freed, NULL);
+    b->taken = b->next = b->released = first;
     b->slots = workers == 0 ? 1 : RJ_MAX(LEAST_SLOTS, workers + 1);
     status = rj_mix_new(d, cache, kind, law, images, broken, seed, &b->mix);
     if (status == RIJ_OK)
         status = make_slots(b);
     if (status == RIJ_OK)
-        status = start_workers(b, workers);
+        start_workers(b, workers);
     if (status != RIJ_OK) {
         rj_batcher_free(b);
         return status;

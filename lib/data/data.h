@@ -296,13 +296,13 @@ rij_status rj_mix_fill(const rj_mix *m, int64_t t, const atomic_bool *stop, rj_w
                        rj_batch *batch);
 
 typedef struct rj_batcher rj_batcher;
-/* Batches number 0, 1, 2, .. of (seed, kind): the content of batch t depends on nothing
- * else, whatever `workers` (0..16; 0: made in the caller's thread when asked) there are
- * and however fast they are. Each class is walked through in a shuffled order per epoch;
- * validation and unusable samples are left out. */
+/* Batches number first, first + 1, .. of (seed, kind): the content of batch t depends on
+ * nothing else, whatever `workers` (0..16; 0: made in the caller's thread when asked)
+ * there are and however fast they are. Each class is walked through in a shuffled order
+ * per epoch; validation and unusable samples are left out. */
 rij_status rj_batcher_new(const rj_dataset *d, rj_cache *cache, enum rj_batch_kind kind,
                           const rj_view_law *law, int images, int broken, uint64_t seed,
-                          int workers, rj_batcher **out);
+                          int64_t first, int workers, rj_batcher **out);
 /* The next batch; borrowed until the next call. */
 rij_status rj_batcher_next(rj_batcher *b, const rj_batch **batch);
 /* So far: seconds that rj_batcher_next() took to come back, and seconds of processors

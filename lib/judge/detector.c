@@ -20,13 +20,6 @@
 
 enum { CHECKS = 20 };
 
-/* State of the early stopping. */
-struct watch {
-    double best;
-    int without_gain;
-    bool stop;
-};
-
 static rij_status constant(rj_tape *tape, int n, const float *values, rj_tensor **out)
 {
     const rj_shape shape = rj_shape_plain(1, n, 0, 0, 0);
@@ -122,10 +115,11 @@ static rij_status average(rj_trainer *t, int64_t step)
 
 /* Judge the validation views and, where no mean is kept, keep the parameters if they are
  * the best so far. With patience off the last ones win. */
-static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
+static rij_status check(rj_trainer *t, int64_t step)
 {
     const bool by_traces = strcmp(t->o.decide, "proximity") == 0;
     const bool mean = t->o.average > 0;
+    rj_standing *at = &t->at;
     const rij_status status =
         rj_trainer_judge(t, mean ? t->best : t->net, t->trace, t->traces);
     double auc = 0;
@@ -137,19 +131,19 @@ static rij_status check(rj_trainer *t, int64_t step, struct watch *w)
     RJ_TRY(
         rj_metric_auc(t->views, by_traces ? t->prox : t->cls, t->view_label, NULL, &auc));
     t->progress.auc = auc;
-    w->without_gain = auc > w->best ? 0 : w->without_gain + 1;
-    w->stop =
-        t->o.patience > 0 && w->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
-    if (mean || (t->o.patience > 0 && auc < w->best)) {
-        w->best = RJ_MAX(w->best, auc);
+    at->without_gain = auc > at->best ? 0 : at->without_gain + 1;
+    at->stop =
+        t->o.patience > 0 && at->without_gain >= t->o.patience && 2 * step >= t->o.steps2;
+    if (mean || (t->o.patience > 0 && auc < at->best)) {
+        at->best = RJ_MAX(at->best, auc);
         return RIJ_OK;
     }
-    w->best = auc; // of equals the latest, trained longest
+    at->best = auc; // of equals the latest, trained longest
     return rj_params_copy(rj_net_params(t->best), rj_net_params(t->net));
 }
 
 static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
-                             const rj_optimiser *optimiser, int64_t step, struct watch *w)
+                             const rj_optimiser *optimiser, int64_t step)
 {
     const double rate =
         rj_schedule(t->o.rate2, RJ_MAX(t->o.warmup, 0.0), step, t->o.steps2);
@@ -173,8 +167,14 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher,
                "stage 2: the loss is %g at step %jd, learning rate %g", value[0],
                (intmax_t)step, rate);
     if (now)
-        RJ_TRY(check(t, step, w));
+        RJ_TRY(check(t, step));
+    RJ_TRY(rj_trainer_stands(t, step + 1));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, value, now);
+}
+
+rij_status rj_train_best(rj_trainer *t)
+{
+    return rj_net_new(t->dev, rj_net_config_of(t->net), t->o.seed, false, &t->best);
 }
 
 rij_status rj_train_detector(rj_trainer *t)
@@ -186,16 +186,19 @@ rij_status rj_train_detector(rj_trainer *t)
                                     .beta2 = 0.999,
                                     .eps = 1e-8,
                                     .decay = RJ_MAX(t->o.weight_decay, 0.0)};
-    struct watch w = {.best = -1};
     rj_batcher *batcher = NULL;
     rij_status status = RIJ_OK;
 
-    RJ_TRY(rj_net_new(t->dev, rj_net_config_of(t->net), t->o.seed, false, &t->best));
+    if (t->at.stage < 2) {
+        RJ_TRY(rj_train_best(t));
+        t->at = (rj_standing){.stage = 2, .best = -1};
+    }
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_MIXED, &law, t->o.batch2, 0,
-                          t->o.seed, rj_trainer_workers(t), &batcher));
+                          t->o.seed, t->at.steps, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 2", t->o.steps2);
-    for (int64_t i = 0; i < t->o.steps2 && status == RIJ_OK && !w.stop; i++)
-        status = train_step(t, batcher, &optimiser, i, &w);
+    t->phase_first = t->at.steps;
+    for (int64_t i = t->at.steps; i < t->o.steps2 && status == RIJ_OK && !t->at.stop; i++)
+        status = train_step(t, batcher, &optimiser, i);
     rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);
     return status;

@@ -201,7 +201,7 @@ rij_status rj_train_distance(rj_trainer *t)
     RJ_TRY_DONE(t->distance ? RIJ_OK : rj_fail(RIJ_E_MEMORY, "distance: no memory"));
     RJ_TRY_DONE(rj_net_prepare(t->best, t->dev, t->o.crop, RJ_JUDGE_BATCH, &ready));
     RJ_TRY_DONE(rj_batcher_new(&t->data, t->cache, RJ_BATCH_MIXED, &law, t->o.batch2, 0,
-                               t->o.seed + 2, rj_trainer_workers(t), &batcher));
+                               t->o.seed + 2, 0, rj_trainer_workers(t), &batcher));
     RJ_TRY_DONE(gather(t, ready, batcher, &s));
     shrunk(&s);
     RJ_TRY_DONE(find(&s, t->distance));

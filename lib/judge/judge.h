@@ -97,8 +97,13 @@ rij_status rj_pairs_read(const char *path, const rj_dataset *d, bool **pair);
 /* ---- options.c -------------------------------------------------------------------- */
 
 /* Resolved options as one line of JSON for a model's metadata, without what changes no
- * bit of the model (threads, cache). *json is freed with rj_free(). RIJ_E_MEMORY. */
+ * bit of the model (threads, cache, checkpoints). *json is freed with rj_free().
+ * RIJ_E_MEMORY. */
 rij_status rj_options_text(const rij_train_options *resolved, char **json);
+/* The first option that differs from such a line, as "steps2 was 100, now 200"; "": none
+ * does. RIJ_E_MEMORY. */
+rij_status rj_options_differ(const char *was, const rij_train_options *resolved,
+                             char differs[RJ_WHY]);
 /* Those that differ from the defaults, as "steps1 100, seed 1". */
 void rj_options_changed(const rij_train_options *resolved, rj_text *text);
 
@@ -346,6 +351,14 @@ rij_status rj_audit_vote(const rj_voters *v, const uint64_t *code, rij_audit_fac
 /* ---- training: train.c joins, traces.c stage 1, detector.c stage 2 ----------------- */
 
 enum { RJ_AUDIT_LINE = 160 };
+/* Where a training stands: what it did, and the state of the early stopping. */
+typedef struct rj_standing {
+    int stage;        /* that is under way, or behind: 1, 2; 0: none yet */
+    int64_t steps;    /* done of it */
+    double best;      /* AUC of the validation checks, -1: none yet */
+    int without_gain; /* checks since */
+    bool stop;        /* they were enough */
+} rj_standing;
 /* Everything a training holds. Made and freed by train.c; `net` learns. */
 typedef struct rj_trainer {
     rij_train_options o; /* resolved */
@@ -354,6 +367,7 @@ typedef struct rj_trainer {
     rj_dataset data;
     char (*found)[RJ_AUDIT_LINE]; /* what its audit found, line by line */
     int founds, found_room;
+    uint64_t pixels; /* hash of those that the audit saw */
     rj_cache *cache;
     rj_tape tape;    /* one optimiser step */
     rj_tape judging; /* frozen: validation, F_0 */
@@ -364,6 +378,11 @@ typedef struct rj_trainer {
     int traces;      /* H; 0: none */
     float *trace;    /* (H,d) unit rows, or NULL */
     float *distance; /* as in a model, once rj_train_distance() found it */
+    rj_standing at;
+    rj_st_file saved; /* a checkpoint, until it is taken up */
+    bool resumed;     /* there is one */
+    bool damaged;     /* but its newest generation is not whole */
+    double kept_s;    /* when the last one was written, or the training began */
     /* validation views, judged as they are: views.c */
     int views;
     float *view;        /* (views,3,crop,crop) */
@@ -372,7 +391,7 @@ typedef struct rj_trainer {
     /* messages */
     rij_progress progress;
     double phase_start_s, told_s, loss_sum[4];
-    int64_t phase_rows;
+    int64_t phase_rows, phase_first; /* rows seen, the step it began with */
     int losses;
 } rj_trainer;
 
@@ -391,9 +410,24 @@ void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps);
 rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
                            const double loss[4], bool now);
 rij_status rj_trainer_note(rj_trainer *t, const char *line);
+/* resume.c: checkpoints; all do nothing without options.checkpoint. Before the data are
+ * read: look whether one can be written; with options.resume read one, refuse other
+ * options (RIJ_E_ARGUMENT), else refuse to write over one (RIJ_E_FILE). */
+rij_status rj_trainer_open_checkpoint(rj_trainer *t);
+/* Behind that: refuse other data (RIJ_E_DATA), else stand where it stood. */
+rij_status rj_trainer_resume(rj_trainer *t);
+/* So many steps of the stage are done: write a checkpoint if it is time. */
+rij_status rj_trainer_stands(rj_trainer *t, int64_t steps);
+/* The training was told to stop, between two steps: write one. RIJ_E_CANCELLED, or why it
+ * cannot be written. */
+rij_status rj_trainer_cancelled(rj_trainer *t);
+
 /* Stage 1 of the method, then natural traces T by spherical k-means; fills t->stage1,
  * t->ready, t->trace. Stage 2: fills t->best. */
 rij_status rj_train_traces(rj_trainer *t);
+/* The net as it is becomes F_0: fills t->stage1, t->ready. An empty t->best. */
+rij_status rj_train_freeze(rj_trainer *t);
+rij_status rj_train_best(rj_trainer *t);
 /* z_hom of F_0 over a batch's rows, on the tape t->judging, which is reset before. */
 rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z);
 rij_status rj_train_detector(rj_trainer *t);

@@ -72,6 +72,9 @@ static const number numbers[] = {
     NUMBER(REAL, alpha, 0.5, 0, 1, true),
     NUMBER(REAL, beta, 0.5, 0, 1, true),
     NUMBER(REAL, rho, 0.2, 0, 1, true),
+    /* checkpoints */
+    NUMBER(REAL, checkpoint_seconds, 300, 0.001, 1e6, true, true),
+    NUMBER(INT, resume, 0, 0, 1, false, true),
 };
 
 typedef struct choice {
@@ -204,6 +207,8 @@ static rij_status check_together(const rij_train_options *o)
     RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || !by_traces, RIJ_E_ARGUMENT,
                "train: decide is '%s', but %s is off", o->decide,
                o->traces > 0 ? "steps1" : "traces");
+    RJ_REQUIRE(o->checkpoint || !o->resume, RIJ_E_ARGUMENT,
+               "train: resume is 1, but no checkpoint is named");
     return rj_allow_check(o->allow);
 }
 
@@ -263,7 +268,8 @@ static bool fill(json_t *object, rij_train_options *o)
     return fine;
 }
 
-/* Threads and cache are left out, since they change no bit of a model; so are paths. */
+/* Threads, cache and checkpoints are left out, since they change no bit of a model; so
+ * are paths. */
 rij_status rj_options_text(const rij_train_options *resolved, char **json)
 {
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
@@ -281,6 +287,62 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json)
     json_decref(object);
     RJ_REQUIRE(text, RIJ_E_MEMORY, "options: no memory for their text");
     *json = text;
+    return RIJ_OK;
+}
+
+enum { VALUE = 64 };
+
+/* A value as text, which may be cut. */
+static void value_text(const json_t *value, char text[VALUE])
+{
+    const size_t flags = JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+    const size_t n = value ? json_dumpb(value, text, VALUE - 1, flags) : 0;
+
+    text[RJ_MIN(n, VALUE - 1)] = 0;
+    if (n == 0)
+        snprintf(text, VALUE, "nothing");
+}
+
+/* The first key of `a` whose value in `b` is another. */
+static bool first_other(json_t *a, json_t *b, bool turned, char differs[RJ_WHY])
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        char then[VALUE], now[VALUE];
+
+        if (json_equal(value, other))
+            continue;
+        value_text(turned ? other : value, then);
+        value_text(turned ? value : other, now);
+        snprintf(differs, RJ_WHY, "%.40s was %s, now %s", key, then, now);
+        return true;
+    }
+    return false;
+}
+
+rij_status rj_options_differ(const char *was, const rij_train_options *resolved,
+                             char differs[RJ_WHY])
+{
+    char *is = NULL;
+    json_t *a, *b;
+
+    differs[0] = 0;
+    RJ_TRY(rj_options_text(resolved, &is));
+    if (strcmp(was, is) == 0) {
+        rj_free(is);
+        return RIJ_OK;
+    }
+    a = json_loads(was, 0, NULL);
+    b = json_loads(is, 0, NULL);
+    rj_free(is);
+    if (!a || (!first_other(a, b, false, differs) && !first_other(b, a, true, differs)))
+        snprintf(differs, RJ_WHY, "they are no text of this version");
+    json_decref(a);
+    json_decref(b);
     return RIJ_OK;
 }
 

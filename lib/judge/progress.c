@@ -60,6 +60,7 @@ void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps)
     t->phase_start_s = rj_now_s();
     t->told_s = 0;
     t->phase_rows = 0;
+    t->phase_first = 0;
     t->losses = 0;
     for (int i = 0; i < 4; i++)
         t->loss_sum[i] = 0;
@@ -84,6 +85,7 @@ rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
                            const double loss[4], bool now)
 {
     const double time_s = rj_now_s(), spent_s = time_s - t->phase_start_s;
+    const int64_t done = step - t->phase_first; // of a phase that was resumed
     rij_progress *p = &t->progress;
 
     t->phase_rows += rows;
@@ -95,7 +97,7 @@ rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
     p->step = step;
     p->rate = rate;
     p->images_s = spent_s > 0 ? (double)t->phase_rows / spent_s : 0;
-    p->eta_s = step > 0 ? spent_s / (double)step * (double)(p->steps - step) : 0;
+    p->eta_s = done > 0 ? spent_s / (double)done * (double)(p->steps - step) : 0;
     p->loss = t->loss_sum[0] / t->losses;
     for (int i = 0; i < 3; i++)
         p->loss_part[i] = t->loss_sum[i + 1] / t->losses;

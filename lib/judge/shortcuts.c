@@ -293,6 +293,17 @@ static rij_status find_places(facing *f, uint64_t split)
     return RIJ_OK;
 }
 
+/* Of the pictures that train, as they are in their files. */
+static uint64_t pixels_hash(const facing *f)
+{
+    uint64_t h = 0;
+
+    for (int i = 0; i < f->r->n; i++)
+        if (f->place[f->r->image[i].sample] >= 0)
+            h = rj_hash(&f->r->image[i].pixels, sizeof f->r->image[i].pixels, h);
+    return h;
+}
+
 rij_status rj_trainer_audit(rj_trainer *t, const char *data)
 {
     const char *split = t->o.split;
@@ -311,6 +322,8 @@ rij_status rj_trainer_audit(rj_trainer *t, const char *data)
     status = rj_audit(&a, data, NULL, report);
     if (status == RIJ_OK)
         status = find_places(&f, a.split);
+    if (status == RIJ_OK)
+        t->pixels = pixels_hash(&f);
     if (status == RIJ_OK)
         status = face_all(&f);
     rj_free(f.place);

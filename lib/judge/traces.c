@@ -180,6 +180,7 @@ static rij_status train_step(rj_trainer *t, rj_batcher *batcher, int broken, int
                (intmax_t)step, rate);
     if (now)
         RJ_TRY(diagnose(t, &s, step, rate));
+    RJ_TRY(rj_trainer_stands(t, step + 1));
     return rj_trainer_tell(t, step + 1, batch->rows, rate, loss, now);
 }
 
@@ -194,7 +195,7 @@ rij_status rj_train_frozen(rj_trainer *t, const rj_batch *batch, rj_tensor **z)
 }
 
 /* F_0: the network as stage 1 leaves it, made ready for the batches of stage 2. */
-static rij_status freeze(rj_trainer *t)
+rij_status rj_train_freeze(rj_trainer *t)
 {
     RJ_TRY(rj_net_new(t->dev, rj_net_config_of(t->net), t->o.seed, false, &t->stage1));
     RJ_TRY(rj_params_copy(rj_net_params(t->stage1), rj_net_params(t->net)));
@@ -252,21 +253,23 @@ rij_status rj_train_traces(rj_trainer *t)
     rj_batcher *batcher = NULL;
     rij_status status;
 
+    t->at.stage = 1;
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, broken,
-                          t->o.seed, rj_trainer_workers(t), &batcher));
+                          t->o.seed, t->at.steps, rj_trainer_workers(t), &batcher));
     rj_trainer_phase(t, "stage 1", t->o.steps1);
+    t->phase_first = t->at.steps;
     status = RIJ_OK;
-    for (int64_t i = 0; i < t->o.steps1 && status == RIJ_OK; i++)
+    for (int64_t i = t->at.steps; i < t->o.steps1 && status == RIJ_OK; i++)
         status = train_step(t, batcher, broken, i);
     if (status == RIJ_OK)
-        status = freeze(t);
+        status = rj_train_freeze(t);
     rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);
     RJ_TRY(status);
     if (t->o.traces < 1)
         return RIJ_OK;
     RJ_TRY(rj_batcher_new(&t->data, t->cache, RJ_BATCH_REAL, &law, t->o.batch1, 0,
-                          t->o.seed + 1, rj_trainer_workers(t), &batcher));
+                          t->o.seed + 1, 0, rj_trainer_workers(t), &batcher));
     status = find_traces(t, batcher);
     rj_tape_reset(&t->tape);
     rj_batcher_free(batcher);

@@ -3,7 +3,8 @@
  *     data -> check -> hold out by group -> stage 1 and traces -> stage 2 -> calibration
  *          -> model, sealed with its self-test
  *
- * Nothing is written: the caller saves the model. Whatever fails, all is freed. */
+ * Nothing but checkpoints is written: the caller saves the model. Whatever fails, all is
+ * freed. */
 #include "judge/judge.h"
 #include <inttypes.h>
 #include <math.h>
@@ -194,8 +195,10 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
     t->tape.dev = t->judging.dev = t->dev;
     t->judging.frozen = true;
     RJ_TRY(rj_net_new(t->dev, &config, t->o.seed, true, &t->net));
+    RJ_TRY(rj_trainer_open_checkpoint(t));
     RJ_TRY(read_data(t, data));
-    if (t->o.steps1 > 0)
+    RJ_TRY(rj_trainer_resume(t));
+    if (t->o.steps1 > 0 && t->at.stage < 2)
         RJ_TRY(rj_train_traces(t));
     RJ_TRY(rj_train_detector(t));
     return make_model(t, model);
@@ -211,6 +214,7 @@ static void free_trainer(rj_trainer *t)
     rj_tape_free(&t->judging);
     rj_cache_free(t->cache);
     rj_free(t->found);
+    rj_st_free(&t->saved);
     rj_dataset_free(&t->data);
     rj_free(t->trace);
     rj_free(t->distance);
@@ -240,6 +244,8 @@ RIJ_API rij_status rij_train(const char *data, const rij_train_options *options,
         t.o = *options;
     RJ_TRY(rij_train_options_resolve(&t.o));
     status = train(&t, data, &made);
+    if (status == RIJ_E_CANCELLED)
+        status = rj_trainer_cancelled(&t);
     free_trainer(&t);
     if (status == RIJ_OK)
         *model = made;

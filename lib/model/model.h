@@ -38,6 +38,9 @@ rij_status rj_st_write(const char *path, const rj_st_file *f); /* beside, sync, 
 /* The digits the file would have: 16 of the header's hash, 16 of the data's. */
 enum { RJ_SEAL = 32 };
 rij_status rj_st_seal(const rj_st_file *f, char seal_digits[RJ_SEAL + 1]);
+/* The whole file as bytes, freed with rj_free(); `name` is for the message. */
+rij_status rj_st_bytes(const char *name, const rj_st_file *f, unsigned char **bytes,
+                       size_t *n);
 /* Everything is checked before it is used: header length, JSON, dtypes, offsets inside
  * the file, in order, without holes or overlap, finite numbers. RIJ_E_MODEL with the
  * reason. */
@@ -46,6 +49,41 @@ rij_status rj_st_read(const char *path, rj_st_file *f);
 rij_status rj_st_parse(const char *name, const unsigned char *bytes, size_t n,
                        rj_st_file *f);
 void rj_st_free(rj_st_file *f);
+
+/* ---- device_tensor.c ----------------------------------------------------------------
+ */
+
+/* As rj_st_add(), of a device's numbers; and back, into numbers of this shape. `what` the
+ * file is comes first in messages. RIJ_E_MODEL: no such tensor, another shape, or a
+ * variance below 0. */
+rij_status rj_st_take(rj_st_file *f, const char *name, rj_device *dev, rj_shape shape,
+                      const rj_real *numbers);
+rij_status rj_st_give(const char *what, const rj_st_file *f, const char *name,
+                      rj_device *dev, const rj_shape *shape, rj_real *numbers);
+
+/* ---- checkpoint.c -------------------------------------------------------------------
+ */
+
+/* Which of a parameter's numbers: its value, the optimiser's first and second memory. */
+enum rj_part { RJ_PART_VALUE, RJ_PART_FIRST, RJ_PART_SECOND };
+/* Of every parameter that has this part, under prefix and name; and back, where all that
+ * there is must be in the file: each counts in *known. */
+rij_status rj_params_to_file(const rj_params *s, enum rj_part part, const char *prefix,
+                             rj_st_file *f);
+rij_status rj_params_from_file(rj_params *s, enum rj_part part, const char *prefix,
+                               const rj_st_file *f, int *known);
+/* Write the newest generation, which gets entries of its own, and let the one before be
+ * the older; or replace it, since it is damaged. RIJ_E_FILE: both stand as before. */
+rij_status rj_checkpoint_write(const char *path, bool replace, rj_st_file *f);
+/* Read the newest generation that is whole. Of the older one, and of none, `why` says
+ * what is wrong with the newest. RIJ_E_MODEL: there are some, but none is whole;
+ * RIJ_E_FILE. */
+enum rj_generation { RJ_GENERATION_NONE, RJ_GENERATION_NEWEST, RJ_GENERATION_OLDER };
+enum { RJ_WHY = 256 };
+rij_status rj_checkpoint_read(const char *path, rj_st_file *f,
+                              enum rj_generation *generation, char why[RJ_WHY]);
+rij_status
+rj_checkpoint_vacant(const char *path); /* RIJ_E_FILE: some generation is there */
 
 /* ---- model.c, model_file.c
  * ------------------------------------------------------------------- */

@@ -121,41 +121,18 @@ static rij_status entries_to_file(const rij_model *m, rj_st_file *f)
     return RIJ_OK;
 }
 
-/* A tensor of the device into the file. Plain tensors lie as the host has them; the copy
- * touches no scratch, so several threads may save at once. */
-static rij_status tensor_to_file(const rij_model *m, const char *name, const rj_tensor *t,
-                                 rj_st_file *f)
-{
-    const size_t n = rj_count(&t->shape);
-    rj_real *host = rj_alloc(n, sizeof *host);
-    float *x = rj_alloc(n, sizeof *x);
-    rij_status status;
-
-    if (!host || !x)
-        status = rj_fail(RIJ_E_MEMORY, "%s: no memory", name);
-    else
-        status = rj_download(m->dev, host, t->x, n);
-    for (size_t i = 0; status == RIJ_OK && i < n; i++)
-        x[i] = (float)host[i];
-    if (status == RIJ_OK)
-        status = rj_st_add(f, name, t->shape, x);
-    rj_free(host);
-    rj_free(x);
-    return status;
-}
-
 static rij_status tensors_to_file(const rij_model *m, rj_st_file *f)
 {
     const rj_params *s = rj_net_params(m->net);
     float image[RJ_COUNT(m->selftest)];
 
     for (int i = 0; i < s->n; i++)
-        RJ_TRY(tensor_to_file(m, s->p[i].name, &s->p[i].t, f));
+        RJ_TRY(rj_st_take(f, s->p[i].name, m->dev, s->p[i].t.shape, s->p[i].t.x));
     if (m->distance)
         RJ_TRY(rj_st_add(f, "distance", rj_shape_plain(2, 2, rj_net_seen(m->net), 1, 1),
                          m->distance));
     if (m->traces)
-        RJ_TRY(tensor_to_file(m, "traces", m->trace, f));
+        RJ_TRY(rj_st_take(f, "traces", m->dev, m->trace->shape, m->trace->x));
     for (int i = 0; i < RJ_COUNT(image); i++)
         image[i] = (float)m->selftest[i];
     RJ_TRY(rj_calibration_to_file(&m->calibration, f));
@@ -238,36 +215,6 @@ static rij_status decision_from_file(const rj_st_file *f, rij_model *m)
     return get_number(f, "selftest.margin", -1e12, 1e12, &m->selftest_margin);
 }
 
-/* A parameter's tensor by name and shape. A running variance below zero would become a
- * number that is none. */
-static rij_status param_from_file(const rj_st_file *f, rij_model *m, rj_param *p)
-{
-    const rj_st_tensor *t = rj_st_tensor_find(f, p->name);
-    const size_t n = rj_count(&p->t.shape);
-    const size_t length = strlen(p->name), suffix = sizeof ".running_var" - 1;
-    const bool variance =
-        length > suffix && strcmp(p->name + length - suffix, ".running_var") == 0;
-    rj_real *host;
-    rij_status status = RIJ_OK;
-    char wanted[64], is[64];
-
-    RJ_REQUIRE(t, RIJ_E_MODEL, "model file: no tensor '%s'", p->name);
-    RJ_REQUIRE(rj_shape_same(&t->shape, &p->t.shape), RIJ_E_MODEL,
-               "model file: tensor '%s' is %s, not %s", p->name,
-               rj_shape_text(&t->shape, is), rj_shape_text(&p->t.shape, wanted));
-    host = rj_alloc(n, sizeof *host);
-    RJ_REQUIRE(host, RIJ_E_MEMORY, "%s: no memory", p->name);
-    for (size_t i = 0; i < n; i++) {
-        if (variance && t->x[i] < 0)
-            status = rj_fail(RIJ_E_MODEL, "model file: tensor '%s' is below 0", p->name);
-        host[i] = (rj_real)t->x[i];
-    }
-    if (status == RIJ_OK)
-        status = rj_upload(m->dev, p->t.x, host, n);
-    rj_free(host);
-    return status;
-}
-
 static rij_status image_from_file(const rj_st_file *f, rij_model *m)
 {
     const rj_st_tensor *t = rj_st_tensor_find(f, "selftest.image");
@@ -309,7 +256,8 @@ static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
     rij_status status;
 
     for (int i = 0; i < s->n; i++)
-        RJ_TRY(param_from_file(f, m, &s->p[i]));
+        RJ_TRY(rj_st_give("model file", f, s->p[i].name, m->dev, &s->p[i].t.shape,
+                          s->p[i].t.x));
     RJ_TRY(image_from_file(f, m));
     RJ_TRY(rj_calibration_from_file(f, &m->calibration, &known));
     RJ_TRY(distance_from_file(f, m, &known));

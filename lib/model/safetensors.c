@@ -249,13 +249,14 @@ static rij_status assemble(const rj_st_file *f, const json_t *root, size_t data_
     return RIJ_OK;
 }
 
-static rij_status bytes_of(const rj_st_file *f, unsigned char **bytes, size_t *n)
+rij_status rj_st_bytes(const char *name, const rj_st_file *f, unsigned char **bytes,
+                       size_t *n)
 {
     json_t *root = json_object();
     size_t data_bytes;
     rij_status status;
 
-    RJ_REQUIRE(root, RIJ_E_MEMORY, "no memory for the header");
+    RJ_REQUIRE(root, RIJ_E_MEMORY, "%s: no memory for the header", name);
     status = header_make(f, root, &data_bytes);
     if (status == RIJ_OK)
         status = assemble(f, root, data_bytes, bytes, n);
@@ -265,11 +266,11 @@ static rij_status bytes_of(const rj_st_file *f, unsigned char **bytes, size_t *n
 
 rij_status rj_st_write(const char *path, const rj_st_file *f)
 {
-    unsigned char *bytes;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
     rij_status status;
-    size_t n;
 
-    RJ_TRY(bytes_of(f, &bytes, &n));
+    RJ_TRY(rj_st_bytes(path, f, &bytes, &n));
     status = rj_file_write(path, bytes, n);
     rj_free(bytes);
     return status;
@@ -280,7 +281,7 @@ rij_status rj_st_seal(const rj_st_file *f, char seal_digits[RJ_SEAL + 1])
     unsigned char *bytes;
     size_t n;
 
-    RJ_TRY(bytes_of(f, &bytes, &n));
+    RJ_TRY(rj_st_bytes("the model", f, &bytes, &n));
     memcpy(seal_digits, bytes + DIGITS, RJ_SEAL);
     seal_digits[RJ_SEAL] = 0;
     rj_free(bytes);

@@ -177,6 +177,8 @@ typedef struct rj_optimiser {
 } rj_optimiser;
 rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate,
                              int64_t t); /* t from 1, which forgets an earlier run */
+/* Its memory, zero, as step 1 takes it: for a training that goes on at a later one. */
+rij_status rj_optimiser_begin(const rj_optimiser *o, rj_params *s);
 /* Linear warm-up over `warmup` of the steps, then half a cosine to zero; step from 0. */
 double rj_schedule(double rate, double warmup, int64_t step, int64_t steps);
 

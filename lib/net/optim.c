@@ -36,6 +36,11 @@ static rij_status remember(const rj_optimiser *o, rj_params *s, bool fresh)
     return RIJ_OK;
 }
 
+rij_status rj_optimiser_begin(const rj_optimiser *o, rj_params *s)
+{
+    return remember(o, s, true);
+}
+
 rij_status rj_optimiser_step(const rj_optimiser *o, rj_params *s, double rate, int64_t t)
 {
     rj_step step = {.rate = rate,

@@ -40,12 +40,12 @@ if grep -ri cuda lib/ | grep -v '^lib/device/plugin\.c:'; then
     bad=1
 fi
 
-# Writable data of the archive: memory.c counts allocations for the tests, status.c keeps
+# Writable data of the archive: faults.c and memory.c count for the tests, status.c keeps
 # the thread's last error. A sanitizer adds its own.
 [ -n "${SAN:-}" ] || writable=$(nm -A -f sysv "$1" 2>/dev/null | tr -d ' ' | awk -F'|' '
     $NF ~ /^\.(t?data|t?bss)(\.|$)/ && $NF !~ /^\.data\.rel\.ro/ && ($4 == "OBJECT" || $4 == "TLS") || $NF == "*COM*" {
         n = split($1, part, ":"); print part[n - 1] ": " part[n] }' |
-    grep -v '^memory.o: \|^status.o: ')
+    grep -v '^faults.o: \|^memory.o: \|^status.o: ')
 if [ -n "${writable:-}" ]; then
     echo "mutable globals:"
     echo "$writable"
