@@ -82,7 +82,7 @@ demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 test: setup ## run the tests; K=name runs one suite
 	@$(MAKE) --no-print-directory run-test
 	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-vendor \
-	    test-libraries test-bench-cuda test-cuda-sim)
+	    test-libraries test-bench-cuda test-cuda-sim test-parcel)
 deps:
 	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
 
@@ -155,6 +155,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 
 include test/cuda-sim/sim.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
+include test/parcel/parcel.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE

@@ -1,0 +1,21 @@
+# What other programs make of a model: Python by ctypes. Included by the Makefile.
+#
+#   make test-python        examples/python/realjudge.py, bit for bit as C
+#
+# Where something is missing the last line says what, and the target passes.
+
+PYTHON ?= python3
+TOLD   := $(B)/test/parcel/told
+-include $(TOLD).d
+$(TOLD): test/parcel/told.c $(A) Makefile test/parcel/parcel.mk
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) \
+	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(LIBS)
+
+.PHONY: test-parcel test-python
+test-parcel: test-python
+test-python: lib $(TOLD) ## realjudge.py against C, bit for bit; its structures against the header
+	@if $(PYTHON) -c 'import ctypes' 2>/dev/null; then \
+	    CC='$(CC)' REALJUDGE_LIBRARY=$(CURDIR)/$(SO) $(PYTHON) -B test/parcel/check_python.py $(TOLD); \
+	else echo 'skipped: no $(PYTHON) with ctypes here'; fi
