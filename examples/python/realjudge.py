@@ -122,6 +122,11 @@ class ExplainOptions(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("level", c_double)]
 
 
+class OnnxOptions(ctypes.Structure):
+    _c_name_ = "rij_onnx_options"
+    _fields_ = [("size", c_size_t), ("input", c_char_p)]
+
+
 # ---- the library -------------------------------------------------------------------------
 
 _FUNCTIONS = {
@@ -130,6 +135,7 @@ _FUNCTIONS = {
     "rij_last_error": (c_char_p,),
     "rij_model_open": (c_int, c_char_p, POINTER(OpenOptions), POINTER(c_void_p)),
     "rij_model_describe": (c_size_t, c_void_p, c_char_p, c_size_t),
+    "rij_model_export_onnx": (c_int, c_void_p, POINTER(OnnxOptions), c_char_p),
     "rij_model_free": (None, c_void_p),
     "rij_predict": (c_int, c_void_p, POINTER(Image), POINTER(Verdict)),
     "rij_predict_file": (c_int, c_void_p, c_char_p, POINTER(Verdict)),
@@ -249,6 +255,13 @@ class Model:
         text = ctypes.create_string_buffer(n + 1)
         _lib.rij_model_describe(self._handle, text, n + 1)
         return text.value.decode("utf-8", "replace")
+
+    def export_onnx(self, path, input="image"):
+        """Write the model as an ONNX file: of whole pictures, or of "crops"."""
+        if not self._handle:
+            raise ValueError("the model is closed")
+        options = OnnxOptions(ctypes.sizeof(OnnxOptions), input.encode())
+        _check(_lib.rij_model_export_onnx(self._handle, byref(options), os.fsencode(path)))
 
     def close(self):
         handle, self._handle = self._handle, None

@@ -18,7 +18,7 @@ sys.path.insert(0, str(TOP / "examples" / "python"))
 import realjudge  # noqa: E402
 
 HEADERS = "".join((TOP / "include" / name).read_text() for name in (
-    "realjudge.h", "realjudge_verdict.h", "realjudge_data.h"))
+    "realjudge.h", "realjudge_verdict.h", "realjudge_data.h", "realjudge_exchange.h"))
 # How C's compiler names the types that ctypes has.
 C_TYPES = {ctypes.c_double: "double", ctypes.c_int: "int", ctypes.c_size_t: "size_t",
            ctypes.c_char_p: "const char *", ctypes.c_void_p: "const uint8_t *"}
@@ -141,6 +141,10 @@ def check_answers(tally, world, model, path):
         tally("explained as by C: %d x %d cells" % (s.columns, s.rows), same(line, ours))
     png = str(world.root / "map.png")
     model.explain(files[1], level=0.4).write_png(png)
+    graphs = [str(world.root / name) for name in ("python.onnx", "c.onnx")]
+    model.export_onnx(graphs[0], "crops")
+    world.tell("onnx", path, "crops", graphs[1])
+    tally("a graph is exported as by C", len({Path(g).read_bytes() for g in graphs}) == 1)
     tally("a map is written", Path(png).read_bytes()[:4] == b"\x89PNG")
 
 

@@ -4,7 +4,8 @@
  *     told train DATA ENCODER FRONT DECIDE EMBEDDING OUT   a training of two steps
  *     told judge MODEL FILE...                    a line of hexadecimal numbers each
  *     told examine MODEL LEVEL FILE...
- *     told explain MODEL LEVEL FILE... */
+ *     told explain MODEL LEVEL FILE...
+ *     told onnx MODEL INPUT OUT                   the model as a graph */
 #include <realjudge.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,20 +94,32 @@ static int explain(const rij_model *m, double level, const char *path)
     return 0;
 }
 
+static int export(const rij_model *m, const char *input, const char *path)
+{
+    rij_onnx_options o = RIJ_ONNX_OPTIONS_INIT;
+
+    o.input = input;
+    return rij_model_export_onnx(m, &o, path) != RIJ_OK;
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 3 ? argv[1] : "";
     const int judges = strcmp(verb, "judge") == 0;
+    const int exports = argc == 5 && strcmp(verb, "onnx") == 0;
     rij_model *m = NULL;
     int failed = 0;
 
     if (argc == 8 && strcmp(verb, "train") == 0)
         return train(argv + 2);
-    if (!judges && strcmp(verb, "examine") != 0 && strcmp(verb, "explain") != 0)
+    if (!judges && !exports && strcmp(verb, "examine") != 0 &&
+        strcmp(verb, "explain") != 0)
         return 2;
     if (rij_model_open(argv[2], NULL, &m) != RIJ_OK)
         return complain();
-    for (int i = judges ? 3 : 4; i < argc && !failed; i++) {
+    if (exports)
+        failed = export(m, argv[3], argv[4]);
+    for (int i = judges ? 3 : 4; !exports && i < argc && !failed; i++) {
         failed = judges           ? judge(m, argv[i])
                  : verb[2] == 'a' ? examine(m, atof(argv[3]), argv[i])
                                   : explain(m, atof(argv[3]), argv[i]);

@@ -11,9 +11,9 @@ from pathlib import Path
 
 def paint(width, height, number, generated=False):
     """Slopes and noise as tight rows of RGB; generated ones carry a grid of two pixels."""
-    draw = random.Random(number)
+    noise = iter(random.Random(number).randbytes(3 * width * height))
     return bytes(
-        40 + (x * 2 + y + draw.randrange(32) + (40 if generated and (x + y) % 2 else 0)) % 200
+        40 + (x * 2 + y + next(noise) % 32 + (40 if generated and (x + y) % 2 else 0)) % 200
         for y in range(height) for x in range(width) for _ in range(3))
 
 
@@ -34,23 +34,28 @@ class World:
 
     def __init__(self, root, told):
         self.root, self.told = Path(root), told
-        for i in range(12):
-            for kind in ("real", "fake/grid"):
-                folder = self.root / "data" / kind
-                folder.mkdir(parents=True, exist_ok=True)
-                write_png(folder / ("%02d.png" % i), 100 + i, 98,
-                          paint(100 + i, 98, 100 * (kind == "real") + i, kind != "real"))
-        self.pictures = []
-        for i, (width, height) in enumerate(((64, 64), (151, 90), (40, 130), (9, 8))):
-            path = self.root / ("%d.png" % i)
-            rgb = paint(width, height, 1000 + i, i % 2)
-            write_png(path, width, height, rgb)
-            self.pictures.append((str(path), width, height, rgb))
+        for side in (98, 64):  # the small ones are for networks that take their time
+            for i in range(12):
+                for kind in ("real", "fake/grid"):
+                    folder = self.root / ("data%d" % side) / kind
+                    folder.mkdir(parents=True, exist_ok=True)
+                    write_png(folder / ("%02d.png" % i), side + 2, side,
+                              paint(side + 2, side, 100 * (kind == "real") + i, kind != "real"))
+        self.pictures = [self.picture(*size, 1000 + i, i % 2) for i, size in enumerate(
+            ((64, 64), (151, 90), (40, 130), (9, 8)))]
+
+    def picture(self, width, height, number, generated=False):
+        """(path, width, height, rgb) of a new one."""
+        path = self.root / ("%dx%d-%d.png" % (width, height, number))
+        rgb = paint(width, height, number, generated)
+        write_png(path, width, height, rgb)
+        return str(path), width, height, rgb
 
     def model(self, encoder, front="raw", decide="classifier", embedding=16):
         path = self.root / ("%s-%s-%s-%d.safetensors" % (encoder, front, decide, embedding))
         if not path.exists():
-            self.tell("train", self.root / "data", encoder, front, decide, embedding, path)
+            data = self.root / ("data98" if encoder == "statistics" else "data64")
+            self.tell("train", data, encoder, front, decide, embedding, path)
         return str(path)
 
     def tell(self, *arguments):
