@@ -49,6 +49,27 @@ RIJ_API RIJ_MUST_USE rij_status rij_model_export_onnx(const rij_model *model,
                                                       const rij_onnx_options *options,
                                                       const char *path);
 
+/* Make a model file of weights that another program wrote, PyTorch say: a safetensors
+ * file with the entries and tensors of docs/model_file.md, but neither hash nor self-test
+ * (examples/python/torch_model.py writes one). Everything in it is checked as
+ * rij_model_open() does; the self-test image is judged, and the file sealed.
+ *
+ * What was measured with other weights is left out: calibration, alarms, figures and the
+ * card. rij_calibrate() makes a calibration for the new ones.
+ *
+ * weights  The file to read; it may be a model file of ours. Not changed, unless it is
+ *          `path` too.
+ * path     The model file to write: beside, synced, renamed.
+ *
+ * Returns RIJ_OK, or
+ *   RIJ_E_ARGUMENT  a pointer is NULL
+ *   RIJ_E_FILE      weights cannot be read, or path not written
+ *   RIJ_E_MODEL     an entry or tensor is missing, unknown or not allowed; or the numbers
+ *                   overflow on the self-test image
+ *   RIJ_E_MEMORY    memory ran out
+ * What lay under `path` before still does then. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_model_import(const char *weights, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

@@ -22,7 +22,8 @@ import ctypes.util
 import os
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_void_p
 
-__all__ = ["Error", "Evidence", "Examination", "Model", "Verdict", "version"]
+__all__ = ["Error", "Evidence", "Examination", "Model", "Verdict", "import_model",
+           "version"]
 
 # ---- the header's types ------------------------------------------------------------------
 
@@ -136,6 +137,7 @@ _FUNCTIONS = {
     "rij_model_open": (c_int, c_char_p, POINTER(OpenOptions), POINTER(c_void_p)),
     "rij_model_describe": (c_size_t, c_void_p, c_char_p, c_size_t),
     "rij_model_export_onnx": (c_int, c_void_p, POINTER(OnnxOptions), c_char_p),
+    "rij_model_import": (c_int, c_char_p, c_char_p),
     "rij_model_free": (None, c_void_p),
     "rij_predict": (c_int, c_void_p, POINTER(Image), POINTER(Verdict)),
     "rij_predict_file": (c_int, c_void_p, c_char_p, POINTER(Verdict)),
@@ -185,6 +187,11 @@ def _check(status):
 def version():
     """Version of the library in use, such as "0.1.0"."""
     return _lib.rij_version().decode()
+
+
+def import_model(weights, path):
+    """Make the model file `path` of weights that another program wrote (torch_model.py)."""
+    _check(_lib.rij_model_import(os.fsencode(weights), os.fsencode(path)))
 
 
 def _pixels(array):
