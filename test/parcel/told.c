@@ -5,6 +5,7 @@
  *     told judge MODEL FILE...                    a line of hexadecimal numbers each
  *     told examine MODEL LEVEL FILE...
  *     told explain MODEL LEVEL FILE...
+ *     told import WEIGHTS OUT                     weights become a model file
  *     told onnx MODEL INPUT OUT                   the model as a graph */
 #include <realjudge.h>
 #include <stdio.h>
@@ -112,6 +113,8 @@ int main(int argc, char **argv)
 
     if (argc == 8 && strcmp(verb, "train") == 0)
         return train(argv + 2);
+    if (argc == 4 && strcmp(verb, "import") == 0)
+        return rij_model_import(argv[2], argv[3]) == RIJ_OK ? 0 : complain();
     if (!judges && !exports && strcmp(verb, "examine") != 0 &&
         strcmp(verb, "explain") != 0)
         return 2;
