@@ -91,8 +91,8 @@ $(A): $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(SO): $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs) -Wl,-soname,librealjudge.so.$(SOVERSION) \
-	    $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs,--version-script=$(SYMBOLS)) -Wl,-soname,librealjudge.so.$(SOVERSION) \
+	    $(CFLAGS) -o $@ $(OBJ) $(LDFLAGS) $(LIBS)
 
 $(B)/%.o: %.c Makefile | deps
 	$(call say,CC,$<)
@@ -155,7 +155,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 
 include test/cuda-sim/sim.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
-include test/parcel/parcel.mk
+include test/parcel/parcel.mk packaging/packaging.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
