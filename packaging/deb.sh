@@ -11,7 +11,7 @@ export SOURCE_DATE_EPOCH
 
 rm -rf "$out"
 mkdir -p "$tree"
-git ls-files -z | tar --null -T - -cf - --exclude=.ci | tar -xf - -C "$tree"
+git ls-files -z | tar --null -cf - -T - | tar -xf - -C "$tree"
 cp -r packaging/debian "$tree/debian"
 cat >"$tree/debian/changelog" <<END
 librealjudge ($version-1) unstable; urgency=medium
