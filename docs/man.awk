@@ -28,6 +28,10 @@ function page(   name, first, file) {
     first = text; gsub(/\n/, " ", first); sub(/[.;:] .*/, "", first)
     gsub(/RIJ_API |RIJ_MUST_USE /, "", declaration); gsub(/  +/, " ", declaration)
     gsub(/\\/, "\\e", text); gsub(/\n\./, "\n\\\\\\&.", text); gsub(/-/, "\\-", text)
+    # A line that begins with a space, or is empty, stands as it is in every viewer.
+    text = "\n" text; gsub(/\n /, "\n\\\\\\& ", text)
+    while (sub(/\n\n/, "\n\\\\\\&\n", text)) continue
+    sub(/^\n/, "", text)
     if (dir == "") return 0
     file = dir "/" name ".3"
     printf ".TH %s 3 \"\" librealjudge\n.SH NAME\n%s \\- %s\n", toupper(name), name, first > file

@@ -56,3 +56,9 @@ deb: ## Debian packages in build/deb, judged by lintian
 	sh packaging/deb.sh '$(MAKE)' $(VERSION)
 test-deb: deb ## the packages installed in a clean Debian: the program, pkg-config, man
 	@sh test/parcel/clean_debian.sh $(VERSION)
+
+.PHONY: site
+site: docs ## build/site: the manual as static pages, by pandoc and mandoc
+	@for program in pandoc mandoc; do command -v $$program >/dev/null || \
+	    { echo "skipped: no $$program here; apt-get install $$program"; exit 0; }; done; \
+	sh packaging/site.sh $(VERSION)
