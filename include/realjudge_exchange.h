@@ -27,7 +27,7 @@ typedef struct rij_onnx_options {
  * Every encoder, front-end and decision can be written; outputs equal rij_predict()'s to
  * float32's rounding (docs/model_file.md).
  *
- *     image   bytes (height, width, 3), as in rij_image with tight rows, of its sides: cut
+ *     image   bytes (height, width, 3), as in rij_image with tight rows: cut
  *             into crops within the graph, reflected where it is small
  *             -> score, margin, classifier, proximity, of one number each
  *     crops   bytes (crops, S, S, 3), S the model's crop
