@@ -82,7 +82,7 @@ demo: setup ## photographs, forging, training, judging: PHOTOS=dir, DEMO=short
 test: setup ## run the tests; K=name runs one suite
 	@$(MAKE) --no-print-directory run-test
 	@$(if $(K)$(SAN)$(filter-out float,$(REAL)),,$(MAKE) --no-print-directory test-vendor \
-	    test-libraries test-bench-cuda test-tool test-cuda-sim)
+	    test-libraries test-bench-cuda test-tool test-cuda-sim test-parcel)
 deps:
 	@$(PKG) --exists $(DEPS) || { echo 'Missing: one of $(DEPS). Try: make setup' >&2; exit 1; }
 
@@ -91,8 +91,8 @@ $(A): $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(SO): $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs) -Wl,-soname,librealjudge.so.$(SOVERSION) \
-	    $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs,--version-script=$(SYMBOLS)) -Wl,-soname,librealjudge.so.$(SOVERSION) \
+	    $(CFLAGS) -o $@ $(OBJ) $(LDFLAGS) $(LIBS)
 
 $(B)/%.o: %.c Makefile | deps
 	$(call say,CC,$<)
@@ -156,6 +156,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 include examples/realjudge/tool.mk
 include test/cuda-sim/sim.mk test/trust/trust.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
+include test/parcel/parcel.mk packaging/packaging.mk
 
 FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE

@@ -10,8 +10,8 @@
  *     printf("%.3f\n", verdict.score);   // 0 = photograph, 1 = generated
  *     rij_model_free(model);
  *
- * What is neither in this file nor in the two it includes at its end, realjudge_verdict.h
- * and realjudge_data.h, is not promised.
+ * What is neither in this file nor in those it includes at its end, realjudge_verdict.h,
+ * realjudge_data.h and realjudge_exchange.h, is not promised.
  *
  * Rules that hold for every function:
  *   Failure    A function that can fail returns a rij_status. On failure its outputs
@@ -437,6 +437,7 @@ RIJ_API RIJ_MUST_USE rij_status rij_checkpoint_remove(const char *path);
 }
 #endif
 
-#include "realjudge_verdict.h" // 7. Examine, explain
-#include "realjudge_data.h"    // 8. Evaluate, 9. Forge, 10. Audit, 11. Report
+#include "realjudge_verdict.h"  // 7. Examine, explain
+#include "realjudge_data.h"     // 8. Evaluate, 9. Forge, 10. Audit, 11. Report
+#include "realjudge_exchange.h" // 12. Exchange
 #endif

@@ -118,25 +118,35 @@ RJ_EVERYWHERE double rj_band_number(const double sum[RJ_BAND_SUMS], int h, int w
     }
 }
 
+/* Centre and scale of photographs of one of a picture's numbers. */
+RJ_EVERYWHERE void rj_statistic_usual(int which, double *centre, double *scale)
+{
+    static const struct {
+        double centre, scale;
+    } usual[RJ_BAND_NUMBERS + 1] = {
+        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6}, {-0.8, 0.3},
+        {0.25, 0.18}, {0, 0.17},   {0, 0.15},   {-2, 0.8},  {0.15, 0.13},
+        {0.9, 0.15},  {0.9, 0.15}, {4, 1.8}, /* the last band's own energy */
+    };
+    const int i = which == RJ_STATISTICS - RJ_BAND_NUMBERS ? RJ_BAND_NUMBERS
+                                                           : which % RJ_BAND_NUMBERS;
+
+    *centre = usual[i].centre;
+    *scale = usual[i].scale;
+}
+
 /* One of a picture's numbers, less the centre and over the scale of photographs; h x w
  * pixels. */
 RJ_EVERYWHERE double rj_statistic_of(const double sum[RJ_BANDS][RJ_BAND_SUMS], int h,
                                      int w, int which)
 {
-    static const struct {
-        double centre, scale;
-    } usual[RJ_BAND_NUMBERS] = {
-        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6},   {-0.8, 0.3}, {0.25, 0.18},
-        {0, 0.17},    {0, 0.15},   {-2, 0.8},   {0.15, 0.13}, {0.9, 0.15}, {0.9, 0.15},
-    };
     const int l = which / RJ_BAND_NUMBERS, i = which % RJ_BAND_NUMBERS;
-    double v = rj_band_number(sum[l], h >> l, w >> l, i);
+    double v = rj_band_number(sum[l], h >> l, w >> l, i), centre, scale;
 
-    if (i == 0 && l + 1 == RJ_BANDS)
-        return (v - 4) / 1.8;
-    if (i == 0)
+    if (i == 0 && l + 1 < RJ_BANDS)
         v -= rj_band_number(sum[l + 1], h >> (l + 1), w >> (l + 1), 0);
-    return (v - usual[i].centre) / usual[i].scale;
+    rj_statistic_usual(which, &centre, &scale);
+    return (v - centre) / scale;
 }
 
 #endif

@@ -77,6 +77,11 @@ const rj_net_config *rj_net_config_of(const rj_net *net)
     return &net->config;
 }
 
+const rj_encoder *rj_net_encoder(const rj_net *net)
+{
+    return &net->encoder;
+}
+
 int rj_net_features(const rj_net *net)
 {
     return net->encoder.features;

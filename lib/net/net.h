@@ -135,6 +135,7 @@ rij_status rj_net_new(rj_device *dev, const rj_net_config *config, uint64_t seed
 void rj_net_free(rj_net *net);
 rj_params *rj_net_params(rj_net *net);
 const rj_net_config *rj_net_config_of(const rj_net *net);
+const rj_encoder *rj_net_encoder(const rj_net *net);
 int rj_net_features(const rj_net *net); /* m, width of h */
 int rj_net_seen(const rj_net *net); /* width of what distances are measured on, below */
 /* images (N,3,S,S), plain or a picture -> h (N,m); train: batch norm by the batch. */

@@ -4,7 +4,7 @@
 # device only. data and the learning layers op, net, model do not know each other; forge
 # and judge join them.
 # Examples, and the tests of the public header, include nothing of ours but that header.
-order="base device tensor data op net model forge judge report"
+order="base device tensor data op net model forge judge export report"
 
 find lib -name '*.[ch]' -o -name '*.def' | sort | xargs awk -v order="$order" '
 BEGIN { n = split(order, layer, " "); for (i = 1; i <= n; i++) rank[layer[i]] = i }
