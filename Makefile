@@ -33,10 +33,12 @@ CFLAGS  ?= $(if $(findstring address,$(SAN)),-O1,-O2) -g
 WERROR  ?=
 
 DEPS    := libpng libturbojpeg jansson
+# Used where they are there; WITHOUT="libwebp ..." builds as if they were not.
+FOUND   := $(foreach p,$(filter-out $(WITHOUT),libwebp),$(shell $(PKG) --exists $(p) 2>/dev/null && echo $(p)))
 TESTDEPS := check
 # Empty before `make setup` has run: then the compiler says which header is missing.
-DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) 2>/dev/null)
-DEPS_LIBS   := $(shell $(PKG) --libs $(DEPS) 2>/dev/null)
+DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) $(FOUND) 2>/dev/null) $(FOUND:%=-DRJ_HAS_%)
+DEPS_LIBS   := $(shell $(PKG) --libs $(DEPS) $(FOUND) 2>/dev/null)
 TEST_CFLAGS  = $(shell $(PKG) --cflags $(TESTDEPS) 2>/dev/null)
 TEST_LIBS    = $(shell $(PKG) --libs $(TESTDEPS) 2>/dev/null)
 
@@ -160,7 +162,7 @@ FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS)|' $< > $@
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS) $(FOUND)|' $< > $@
 install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 include/*.h $(DESTDIR)$(INCDIR)/

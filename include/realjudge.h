@@ -160,15 +160,17 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  * resized. A side shorter than the model's crop is extended by reflection.
  *
  * model    Borrowed; any number of threads may judge with one model at the same time.
- * path     PNG or JPEG, told apart by content, not by name. Sides 8 to 16384 pixels, at
- *          most 100 million pixels and 256 MiB of file. 16-bit PNG is rounded to 8 bits,
- * alpha is dropped, grey becomes RGB, CMYK JPEG is refused, EXIF orientation is applied.
+ * path     PNG, JPEG or, if the build has libwebp, WebP, told apart by content, not by
+ *          name. Sides 8 to 16384 pixels, at most 100 million pixels and 256 MiB of file.
+ *          16-bit PNG is rounded to 8 bits, alpha is dropped, grey becomes RGB, EXIF
+ *          orientation is applied, colour profiles (ICC) are not: the numbers in the file
+ *          are judged. CMYK JPEG and animated WebP are refused.
  * verdict  Written only on RIJ_OK.
  *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT  a pointer is NULL
  *   RIJ_E_FILE      the file cannot be read or is too large
- *   RIJ_E_IMAGE     it is not PNG or JPEG, is damaged, or a side is out of range
+ *   RIJ_E_IMAGE     it is no such file, is damaged, or a side is out of range
  *   RIJ_E_MODEL     the model's numbers overflow on this image
  *   RIJ_E_MEMORY    scratch ran out
  *   RIJ_E_DEVICE    the device failed; the model itself is unharmed

@@ -169,7 +169,7 @@ typedef struct rij_forge_options {
  * are trained on them with this library, and each child is written beside its parent,
  * equal in content, size and format, so that only the synthesis differs (docs/math.md).
  *
- * photos   Folder tree of photographs, PNG or JPEG; unusable ones are noted, left out.
+ * photos   Folder tree of photographs; unusable ones are noted, left out.
  * out      Folder to make or fill: real/N.png, fake/FAMILY/N.png and manifest.tsv,
  *          which is written last. Children of one photograph share its group. Files of
  *          those names are replaced.
