@@ -25,7 +25,8 @@
  *              between calls but the thread's own last error, and has no initialisation.
  *   Units      Sides are pixels, sizes bytes, times seconds, probabilities 0..1,
  *              logarithms natural. Text is UTF-8; paths are what the system takes.
- *   Manners    The library never prints, exits or aborts. */
+ *   Manners    The library never prints, exits or aborts. (Where a build reads AVIF,
+ *              dav1d beneath libavif writes on stderr that one is broken.) */
 #ifndef REALJUDGE_H
 #define REALJUDGE_H
 
@@ -160,11 +161,12 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  * resized. A side shorter than the model's crop is extended by reflection.
  *
  * model    Borrowed; any number of threads may judge with one model at the same time.
- * path     PNG, JPEG or, if the build has libwebp, WebP, told apart by content, not by
- *          name. Sides 8 to 16384 pixels, at most 100 million pixels and 256 MiB of file.
- *          16-bit PNG is rounded to 8 bits, alpha is dropped, grey becomes RGB, EXIF
- *          orientation is applied, colour profiles (ICC) are not: the numbers in the file
- *          are judged. CMYK JPEG and animated WebP are refused.
+ * path     PNG or JPEG, and WebP, AVIF, HEIF where the build found libwebp, libavif,
+ *          libheif; told apart by content, not by name. Sides 8 to 16384 pixels, at most
+ *          100 million pixels and 256 MiB of file. More than 8 bits are rounded to 8,
+ *          alpha is dropped, grey becomes RGB, orientation is applied, colour profiles
+ *          (ICC) are not: the numbers in the file are judged. Refused are CMYK JPEG and
+ *          what moves; of a HEIF that holds several pictures the primary one is read.
  * verdict  Written only on RIJ_OK.
  *
  * Returns RIJ_OK, or

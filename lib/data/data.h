@@ -6,7 +6,7 @@
 #include "base/base.h"
 #include <stdatomic.h>
 
-/* ---- pixels: image.c, decode.c, png.c, jpeg.c, webp.c -------------------------------
+/* ---- pixels: image.c, decode.c, png.c, jpeg.c, webp.c, avif.c, heif.c ---------------
  */
 
 /* 8-bit RGB, rows tight. Owns its pixels. */
@@ -45,7 +45,14 @@ void rj_image_planar(const rj_image *image, float *planar);
 void rj_image_planar_of(const rj_image *image, int x, int y, int w, int h, bool flip,
                         float *planar);
 
-enum rj_format { RJ_FORMAT_UNKNOWN, RJ_FORMAT_PNG, RJ_FORMAT_JPEG, RJ_FORMAT_WEBP };
+enum rj_format {
+    RJ_FORMAT_UNKNOWN,
+    RJ_FORMAT_PNG,
+    RJ_FORMAT_JPEG,
+    RJ_FORMAT_WEBP,
+    RJ_FORMAT_AVIF,
+    RJ_FORMAT_HEIF
+};
 enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
 /* By content, upright. RIJ_E_IMAGE with the reason; RIJ_E_MEMORY. */
 rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
@@ -74,7 +81,12 @@ bool rj_jpeg_segment(const uint8_t *jpeg, size_t n, size_t *at, rj_segment *segm
 /* 1..8; 1 when absent or absurd: of a JPEG, and of the TIFF that an Exif block holds. */
 int rj_exif_orientation(const uint8_t *jpeg, size_t n);
 int rj_tiff_orientation(const uint8_t *tiff, size_t n);
-/* As stored, and how it is to be turned. A build without libwebp refuses in words. */
+/* As stored, and how it is to be turned; of HEIF upright. A build without the library for
+ * one of these refuses in words. */
+rij_status rj_avif_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out, int *orientation);
+rij_status rj_heif_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out);
 rij_status rj_webp_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                           rj_image *out, int *orientation);
 /* A chunk of a WebP, and the next one: *at begins at 12. False: none is left, or it does

@@ -2,9 +2,10 @@
  * learns or judges sees any of it.
  *
  * A PNG is a row of chunks (length, four letters, data, checksum), a JPEG a row of
- * segments (FF, a marker, a length), a WebP of chunks again. The names of those that are
- * no pixels make `metadata` (of a WebP all names: lossy and lossless pixels have others),
- * the bytes of the quantisation tables (marker DB) make `quantisation`.
+ * segments (FF, a marker, a length), a WebP of chunks again, AVIF and HEIF of boxes. The
+ * names of those that are no pixels make `metadata` (of a WebP all names: lossy and
+ * lossless pixels have others), the bytes of the quantisation tables (marker DB) make
+ * `quantisation`.
  *
  * The standard tables of quality q (ITU-T T.81, K.1, scaled as libjpeg does) are the one
  * of quality 50 times s / 100, s = 5000 / q below 50 and 200 - 2 q from there, rounded
@@ -136,6 +137,20 @@ static void of_webp(const uint8_t *p, size_t n, rj_facts *f)
         f->metadata = rj_hash(c.name, 4, f->metadata);
 }
 
+/* The brands, and the names of the boxes of an ISO file; each begins with its length. */
+static void of_boxes(const uint8_t *p, size_t n, rj_facts *f)
+{
+    for (size_t at = 0, size; n - at >= 8; at += size) {
+        size = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 |
+               p[at + 3];
+        f->metadata = rj_hash(p + at + 4, 4, f->metadata);
+        if (size < 8 || size > n - at) // 0 and 1: it takes the rest, or 64 bits
+            return;
+        if (at == 0)
+            f->metadata = rj_hash(p + 8, size - 8, f->metadata);
+    }
+}
+
 static void of_file(const uint8_t *p, size_t n, rj_facts *f)
 {
     f->bytes = (int64_t)n;
@@ -149,6 +164,10 @@ static void of_file(const uint8_t *p, size_t n, rj_facts *f)
         break;
     case RJ_FORMAT_WEBP:
         of_webp(p, n, f);
+        break;
+    case RJ_FORMAT_AVIF:
+    case RJ_FORMAT_HEIF:
+        of_boxes(p, n, f);
         break;
     case RJ_FORMAT_UNKNOWN:
         break;
