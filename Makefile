@@ -117,8 +117,9 @@ $(B)/examples/%: examples/%.c $(A) Makefile
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) \
 	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(LIBS)
 
-$(TESTOBJ): EXTRA_CFLAGS = -Itest $(TEST_CFLAGS)
-$(B)/test/test: $(TESTOBJ) $(A)
+$(TESTOBJ): EXTRA_CFLAGS = -Itest -Itest/fuzz $(TEST_CFLAGS)
+include test/fuzz/fuzz.mk
+$(B)/test/test: $(TESTOBJ) $(FUZZOBJ) $(A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 run-test: lib examples $(B)/test/test

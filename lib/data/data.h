@@ -108,6 +108,8 @@ typedef struct rj_facts {
     uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel; a
                           WebP's chunks tell whether it is lossless */
 } rj_facts;
+/* All but the sides, whatever the bytes are. */
+void rj_facts_of(const uint8_t *bytes, size_t n, rj_facts *facts);
 /* The quantisation of what rj_degrade_jpeg() recompresses. RIJ_E_MEMORY. */
 rij_status rj_facts_recompressed(int quality, uint64_t *quantisation);
 /* They, and the picture. RIJ_E_FILE, RIJ_E_IMAGE, RIJ_E_MEMORY, which name the file. */

@@ -151,10 +151,9 @@ static void of_boxes(const uint8_t *p, size_t n, rj_facts *f)
     }
 }
 
-static void of_file(const uint8_t *p, size_t n, rj_facts *f)
+void rj_facts_of(const uint8_t *p, size_t n, rj_facts *f)
 {
-    f->bytes = (int64_t)n;
-    f->format = rj_format_of(p, n);
+    *f = (rj_facts){.bytes = (int64_t)n, .format = rj_format_of(p, n)};
     switch (f->format) {
     case RJ_FORMAT_JPEG:
         of_jpeg(p, n, f);
@@ -177,14 +176,14 @@ static void of_file(const uint8_t *p, size_t n, rj_facts *f)
 rij_status rj_facts_read(const char *path, const rj_limits *limits, rj_facts *facts,
                          rj_image *image)
 {
-    rj_facts f = {0};
+    rj_facts f;
     unsigned char *bytes;
     rij_status status;
     size_t n;
 
     RJ_TRY(rj_file_read(path, limits->bytes, &bytes, &n));
     status = rj_image_decode(bytes, n, limits, image);
-    of_file(bytes, n, &f);
+    rj_facts_of(bytes, n, &f);
     rj_free(bytes);
     if (status != RIJ_OK)
         return rj_fail(status, "%s: %s", path, rij_last_error());
