@@ -34,7 +34,7 @@ WERROR  ?=
 
 DEPS    := libpng libturbojpeg jansson
 # Used where they are there; WITHOUT="libwebp ..." builds as if they were not.
-FOUND   := $(foreach p,$(filter-out $(WITHOUT),libwebp libavif libheif),$(shell $(PKG) --exists $(p) 2>/dev/null && echo $(p)))
+FOUND   := $(foreach p,$(filter-out $(WITHOUT),libwebp libavif libheif libseccomp),$(shell $(PKG) --exists $(p) 2>/dev/null && echo $(p)))
 TESTDEPS := check
 # Empty before `make setup` has run: then the compiler says which header is missing.
 DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) $(FOUND) 2>/dev/null) $(FOUND:%=-DRJ_HAS_%)

@@ -205,15 +205,20 @@ typedef struct rij_open_options {
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
     const char *precision; /* "fp32" (default), "bf16", "tf32": see rij_train_options;
                               whatever the model was trained in. "ref" knows fp32 alone */
-    int crops; /* most crops of an image that are judged, 1..64 (64): where more are
-                  needed to cover it, so many lie evenly over it. Time grows with them.
-                  Answers of rij_examine() keep their promise with the budget that the
-                  model was calibrated with, which is 64 for a training */
+    int crops;   /* most crops of an image that are judged, 1..64 (64): where more are
+                    needed to cover it, so many lie evenly over it. Time grows with them.
+                    Answers of rij_examine() keep their promise with the budget that the
+                    model was calibrated with, which is 64 for a training */
+    int isolate; /* 1: each image file that a call with this model reads is decoded in a
+                    child process of its own, whose memory, time and files are limited
+                    and, where the build has libseccomp, its system calls too: a decoder
+                    that crashes costs one image, RIJ_E_IMAGE, not the process. Opening
+                    forks, so open before you start threads. Linux. (0) */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \
     {                                                                                    \
-        sizeof(rij_open_options), NULL, 0, NULL, 0                                       \
+        sizeof(rij_open_options), NULL, 0, NULL, 0, 0                                    \
     }
 
 /* Open a model file (safetensors; docs/model_file.md).
@@ -267,6 +272,8 @@ typedef struct rij_train_options {
     size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
     const char *device; /* "cpu" (default), "ref", or "cuda:0" (docs/gpu.md); borrowed */
     int threads;        /* 0: one per processor; at most 256. Same bits for any number */
+    int isolate;        /* 1: images are decoded in child processes, as rij_open_options
+                           have it; the new model decodes in its own process (0) */
     const char *precision; /* of the steps, "fp32" (default), "bf16" or, on a GPU, "tf32",
                               where convolutions multiply 11 significant bits, cut or
                               rounded, and add up in float32 (elsewhere it is fp32).

@@ -26,8 +26,11 @@ typedef struct rj_limits { /* checked before anything is allocated */
     int side_min;          /* pixels (8) */
     int side_max;          /* pixels (16384) */
     int64_t pixels;        /* at most (100 million) */
+    rj_cage *cage;         /* where it is decoded; NULL: in this process */
 } rj_limits;
 extern const rj_limits rj_default_limits;
+/* The default ones, in a cage; NULL: in this process. */
+rj_limits rj_limits_in(rj_cage *cage);
 /* RIJ_E_IMAGE with sides and limit in words, such as "1 x 20000 pixels: a side may .." */
 rij_status rj_limits_check(const rj_limits *limits, int64_t w, int64_t h);
 
@@ -57,6 +60,11 @@ enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
 /* By content, upright. RIJ_E_IMAGE with the reason; RIJ_E_MEMORY. */
 rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                            rj_image *out);
+/* A cage for limits.cage, and decoding in it; isolate.c. RIJ_E_DEVICE: no process could
+ * be had. A decoder that dies, hangs or is stopped is RIJ_E_IMAGE. */
+rij_status rj_isolate_new(rj_cage **cage);
+rij_status rj_isolate_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                             rj_image *out);
 /* Read and decode a file; messages name it. */
 rij_status rj_image_read(const char *path, const rj_limits *limits, rj_image *out);
 rij_status rj_image_write_png(const char *path,
@@ -200,6 +208,7 @@ typedef struct rj_dataset {
     int n, room;
     char **generator; /* sorted names */
     int generators, generators_room;
+    rj_cage *cage;      /* where its files are decoded; borrowed; NULL: in this process */
     uint64_t hash;      /* of labels, generators, groups and relative paths, in order */
     uint64_t real_hash; /* the same of a data set without the fakes */
 } rj_dataset;

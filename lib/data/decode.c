@@ -94,6 +94,8 @@ rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limi
     rij_status status;
     int orientation;
 
+    if (limits->cage)
+        return rj_isolate_decode(bytes, n, limits, out);
     RJ_REQUIRE(n <= limits->bytes, RIJ_E_IMAGE,
                "%zu bytes are more than the limit of %zu", n, limits->bytes);
     RJ_TRY(decode_stored(bytes, n, limits, &as_stored, &orientation));
