@@ -46,6 +46,15 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC -ffp-contract=off \
 	-DRJ_REAL=$(REAL) -Iinclude -Ilib $(DEPS_CFLAGS) $(CFLAGS)
+# What makes a mistake in memory harder to use; HARDEN= does without. Sanitizers have
+# better means, and the kernels see no file.
+X86 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
+ifeq ($(SAN),)
+HARDEN ?= -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2 $(if $(X86),-fcf-protection)
+RELRO  ?= -Wl,-z,relro,-z,now
+endif
+ALL_CFLAGS += $(HARDEN)
 LIBS := $(DEPS_LIBS) -lm -lpthread -ldl
 ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)
@@ -93,9 +102,10 @@ $(A): $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(SO): $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs) -Wl,-soname,librealjudge.so.$(SOVERSION) \
+	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs) $(RELRO) -Wl,-soname,librealjudge.so.$(SOVERSION) \
 	    $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
 
+$(filter $(B)/lib/cpu/%,$(OBJ)): EXTRA_CFLAGS += $(if $(HARDEN),-fno-stack-protector -fno-stack-clash-protection)
 $(B)/%.o: %.c Makefile | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -103,8 +113,8 @@ $(B)/%.o: %.c Makefile | deps
 -include $(OBJ:.o=.d) $(TESTOBJ:.o=.d) $(EXAMPLES:=.d) $(BENCHOBJ:.o=.d) $(KERNELOBJ:.o=.d) $(BENCHES:=.d)
 
 # The fast kernels are compiled once per instruction set; cpu/isa.c picks at run time.
-ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
-$(B)/lib/cpu/isa_avx%.o: EXTRA_CFLAGS = -mfma -ffp-contract=fast -fno-math-errno
+ifneq ($(X86),)
+$(B)/lib/cpu/isa_avx%.o: EXTRA_CFLAGS += -mfma -ffp-contract=fast -fno-math-errno
 $(B)/lib/cpu/isa_avx2.o $(B)/lib/cpu/isa_avx2_half.o: EXTRA_CFLAGS += -mavx2
 $(addprefix $(B)/lib/cpu/isa_avx512,.o _half.o _pairs.o): EXTRA_CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(B)/lib/cpu/isa_avx512_pairs.o: EXTRA_CFLAGS += -mavx512bf16
@@ -114,8 +124,8 @@ endif
 $(B)/examples/%: examples/%.c $(A) Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) \
-	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN)) \
+	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(RELRO) $(LIBS)
 
 $(TESTOBJ): EXTRA_CFLAGS = -Itest -Itest/fuzz $(TEST_CFLAGS)
 include test/fuzz/fuzz.mk
@@ -156,7 +166,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	@bad=0; for rule in test/house/*.sh; do \
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
-include test/cuda-sim/sim.mk
+include test/cuda-sim/sim.mk test/analyse/analyse.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 
 FORCE: # PREFIX is not in the folder's name

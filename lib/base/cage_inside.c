@@ -242,7 +242,7 @@ void rj_cage_serve(const cage_plan *plan, int control)
 {
     server s = {.plan = plan};
     struct pollfd wait[2] = {{CONTROL_FD, POLLIN, 0}, {CHILDREN_FD, POLLIN, 0}};
-    cage_request request;
+    cage_request request = {0};
     int fd[CAGE_FDS], got = -1;
 
     settle(control);

@@ -135,8 +135,8 @@ static void haar(const rj_residual *d, const rj_real *x, rj_real *y, const rj_re
                             const rj_real sign = (rj_real)haar_sign[b][i] / 2;
                             if (dx)
                                 dx[in] += sign * dy[out];
-                            else
-                                sum += sign * x[in];
+                            else // one of x and dx is there; cppcheck follows both
+                                sum += sign * x[in]; // cppcheck-suppress nullPointer
                         }
                         if (!dx)
                             y[out] = sum;
