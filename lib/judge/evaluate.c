@@ -195,7 +195,7 @@ static rij_status judge_chunk(run *r)
  * emptied. */
 static void decide(run *r, shot *s, size_t at)
 {
-    rij_answer alone[RIJ_SHIPPINGS + 1];
+    rij_answer alone[RIJ_SHIPPINGS + 1] = {RIJ_ANSWER_UNSURE};
 
     for (int w = 0; w < r->ways; w++) {
         const double margin = rj_decision_margin(&r->m->decision, s[w].cls, s[w].prox);

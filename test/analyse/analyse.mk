@@ -17,14 +17,14 @@ cppcheck:
 	    $(FOUND:%=-DRJ_HAS_%) -Iinclude -Ilib lib
 # The kernels are loops over what their callers checked, and take it hours.
 gcc-analyzer:
-	@$(MAKE) --no-print-directory CC=gcc HARDEN= CFLAGS='-O1 -g -fanalyzer -Werror' lib
+	@$(MAKE) --no-print-directory CC=gcc HARDEN= CFLAGS='-O1 -g -fanalyzer -Werror -DRJ_ANALYSED' lib
 ifneq ($(findstring -fanalyzer,$(CFLAGS)),)
 $(filter $(B)/lib/cpu/%,$(OBJ)): EXTRA_CFLAGS += -fno-analyzer
 endif
 clang-tidy:
 	$(call say,READ,lib by clang-tidy)
 	@printf '%s\n' $(TIDY) | xargs -n 8 -P 2 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- \
-	    -std=c11 -D_GNU_SOURCE -DRJ_REAL=float -Iinclude -Ilib $(DEPS_CFLAGS) 2>/dev/null' tidy
+	    -std=c11 -D_GNU_SOURCE -DRJ_ANALYSED -DRJ_REAL=float -Iinclude -Ilib $(DEPS_CFLAGS) 2>/dev/null' tidy
 
 # Suites that take valgrind seconds, and touch memory of every layer below the networks.
 MEMCHECK ?= base memory tensor image webp exif fuzz hostile safetensors options dataset cache columns metrics pairs card
