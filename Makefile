@@ -33,10 +33,12 @@ CFLAGS  ?= $(if $(findstring address,$(SAN)),-O1,-O2) -g
 WERROR  ?=
 
 DEPS    := libpng libturbojpeg jansson
+# Used where they are there; WITHOUT="libwebp ..." builds as if they were not.
+FOUND   := $(foreach p,$(filter-out $(WITHOUT),libwebp libavif libheif libseccomp),$(shell $(PKG) --exists $(p) 2>/dev/null && echo $(p)))
 TESTDEPS := check
 # Empty before `make setup` has run: then the compiler says which header is missing.
-DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) 2>/dev/null)
-DEPS_LIBS   := $(shell $(PKG) --libs $(DEPS) 2>/dev/null)
+DEPS_CFLAGS := $(shell $(PKG) --cflags $(DEPS) $(FOUND) 2>/dev/null) $(FOUND:%=-DRJ_HAS_%)
+DEPS_LIBS   := $(shell $(PKG) --libs $(DEPS) $(FOUND) 2>/dev/null)
 TEST_CFLAGS  = $(shell $(PKG) --cflags $(TESTDEPS) 2>/dev/null)
 TEST_LIBS    = $(shell $(PKG) --libs $(TESTDEPS) 2>/dev/null)
 
@@ -44,6 +46,15 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wvla
 	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC -ffp-contract=off \
 	-DRJ_REAL=$(REAL) -Iinclude -Ilib $(DEPS_CFLAGS) $(CFLAGS)
+# What makes a mistake in memory harder to use; HARDEN= does without. Sanitizers have
+# better means, and the kernels see no file.
+X86 := $(findstring x86_64,$(shell $(CC) -dumpmachine))
+ifeq ($(SAN),)
+HARDEN ?= -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2 $(if $(X86),-fcf-protection)
+RELRO  ?= -Wl,-z,relro,-z,now
+endif
+ALL_CFLAGS += $(HARDEN)
 LIBS := $(DEPS_LIBS) -lm -lpthread -ldl
 ifneq ($(SAN),)
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)
@@ -91,9 +102,10 @@ $(A): $(OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(SO): $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs,--version-script=$(SYMBOLS)) -Wl,-soname,librealjudge.so.$(SOVERSION) \
+	$(Q)$(CC) -shared $(if $(SAN),-fsanitize=$(SAN),-Wl,-z,defs,--version-script=$(SYMBOLS)) $(RELRO) -Wl,-soname,librealjudge.so.$(SOVERSION) \
 	    $(CFLAGS) -o $@ $(OBJ) $(LDFLAGS) $(LIBS)
 
+$(filter $(B)/lib/cpu/%,$(OBJ)): EXTRA_CFLAGS += $(if $(HARDEN),-fno-stack-protector -fno-stack-clash-protection)
 $(B)/%.o: %.c Makefile | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -101,8 +113,8 @@ $(B)/%.o: %.c Makefile | deps
 -include $(OBJ:.o=.d) $(TESTOBJ:.o=.d) $(EXAMPLES:=.d) $(BENCHOBJ:.o=.d) $(KERNELOBJ:.o=.d) $(BENCHES:=.d)
 
 # The fast kernels are compiled once per instruction set; cpu/isa.c picks at run time.
-ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
-$(B)/lib/cpu/isa_avx%.o: EXTRA_CFLAGS = -mfma -ffp-contract=fast -fno-math-errno
+ifneq ($(X86),)
+$(B)/lib/cpu/isa_avx%.o: EXTRA_CFLAGS += -mfma -ffp-contract=fast -fno-math-errno
 $(B)/lib/cpu/isa_avx2.o $(B)/lib/cpu/isa_avx2_half.o: EXTRA_CFLAGS += -mavx2
 $(addprefix $(B)/lib/cpu/isa_avx512,.o _half.o _pairs.o): EXTRA_CFLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl
 $(B)/lib/cpu/isa_avx512_pairs.o: EXTRA_CFLAGS += -mavx512bf16
@@ -112,11 +124,12 @@ endif
 $(B)/examples/%: examples/%.c $(A) Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) \
-	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) $(HARDEN) $(if $(SAN),-fsanitize=$(SAN)) \
+	    -MMD -MP -MF $@.d -o $@ $< $(A) $(LDFLAGS) $(RELRO) $(LIBS)
 
-$(TESTOBJ): EXTRA_CFLAGS = -Itest $(TEST_CFLAGS)
-$(B)/test/test: $(TESTOBJ) $(A)
+$(TESTOBJ): EXTRA_CFLAGS = -Itest -Itest/fuzz $(TEST_CFLAGS)
+include test/fuzz/fuzz.mk
+$(B)/test/test: $(TESTOBJ) $(FUZZOBJ) $(A)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS) $(TEST_LIBS)
 run-test: lib examples $(B)/test/test
@@ -154,7 +167,7 @@ check-house: ## rules a machine can check: layers, names, symbols, sizes, docs
 	    CC='$(CC)' SAN='$(SAN)' sh $$rule $(A) $(SO) $(B)/test/test || bad=1; done; exit $$bad
 
 include examples/realjudge/tool.mk
-include test/cuda-sim/sim.mk test/trust/trust.mk
+include test/cuda-sim/sim.mk test/trust/trust.mk test/analyse/analyse.mk
 include bench/judge.mk bench/gpu.mk bench/rivals/rivals.mk bench/judge/bench.mk
 include test/parcel/parcel.mk packaging/packaging.mk
 
@@ -162,7 +175,7 @@ FORCE: # PREFIX is not in the folder's name
 $(B)/realjudge.pc: realjudge.pc.in VERSION Makefile FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS)|' $< > $@
+	    -e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(DEPS) $(FOUND)|' $< > $@
 install: lib $(B)/realjudge.pc ## install under $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 include/*.h $(DESTDIR)$(INCDIR)/

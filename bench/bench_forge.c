@@ -220,8 +220,8 @@ int main(int argc, char **argv)
     j.o.families = j.families;
     bench_check(rj_forge_resolve(&j.o, &plan), "families");
     start_s = used_s();
-    bench_check(rj_parents_cut(j.photos, plan.o.crop, plan.o.crops, plan.o.seed, NULL,
-                               NULL, &parents),
+    bench_check(rj_parents_cut(j.photos, NULL, plan.o.crop, plan.o.crops, plan.o.seed,
+                               NULL, NULL, &parents),
                 "parents");
     printf("%d photographs, %d parents of %d pixels, %d steps\n", parents.names,
            parents.n, plan.o.crop, plan.o.steps);

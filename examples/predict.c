@@ -28,8 +28,8 @@ static int usage(FILE *out, int status)
         "LEVEL]\n"
         "        [--explain PNG] FILE...\n"
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
-        "each PNG or JPEG file; --examine: the answer real, generated or unsure, LEVEL\n"
-        "being the share of photographs that may be called generated, such as 0.05;\n"
+        "each image file; --examine: the answer real, generated or unsure, LEVEL being\n"
+        "the share of photographs that may be called generated, such as 0.05;\n"
         "--explain: what stands out at that level, painted over the picture in PNG.\n"
         "--explain: where the evidence lies, in words and over the one FILE, as PNG.\n"
         "Exit status 1: some file could not be judged.\n",

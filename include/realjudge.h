@@ -25,7 +25,8 @@
  *              between calls but the thread's own last error, and has no initialisation.
  *   Units      Sides are pixels, sizes bytes, times seconds, probabilities 0..1,
  *              logarithms natural. Text is UTF-8; paths are what the system takes.
- *   Manners    The library never prints, exits or aborts. */
+ *   Manners    The library never prints, exits or aborts. (Where a build reads AVIF,
+ *              dav1d beneath libavif writes on stderr that one is broken.) */
 #ifndef REALJUDGE_H
 #define REALJUDGE_H
 
@@ -161,15 +162,18 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  * resized. A side shorter than the model's crop is extended by reflection.
  *
  * model    Borrowed; any number of threads may judge with one model at the same time.
- * path     PNG or JPEG, told apart by content, not by name. Sides 8 to 16384 pixels, at
- *          most 100 million pixels and 256 MiB of file. 16-bit PNG is rounded to 8 bits,
- * alpha is dropped, grey becomes RGB, CMYK JPEG is refused, EXIF orientation is applied.
+ * path     PNG or JPEG, and WebP, AVIF, HEIF where the build found libwebp, libavif,
+ *          libheif; told apart by content, not by name. Sides 8 to 16384 pixels, at most
+ *          100 million pixels and 256 MiB of file. More than 8 bits are rounded to 8,
+ *          alpha is dropped, grey becomes RGB, orientation is applied, colour profiles
+ *          (ICC) are not: the numbers in the file are judged. Refused are CMYK JPEG and
+ *          what moves; of a HEIF that holds several pictures the primary one is read.
  * verdict  Written only on RIJ_OK.
  *
  * Returns RIJ_OK, or
  *   RIJ_E_ARGUMENT  a pointer is NULL
  *   RIJ_E_FILE      the file cannot be read or is too large
- *   RIJ_E_IMAGE     it is not PNG or JPEG, is damaged, or a side is out of range
+ *   RIJ_E_IMAGE     it is no such file, is damaged, or a side is out of range
  *   RIJ_E_MODEL     the model's numbers overflow on this image
  *   RIJ_E_MEMORY    scratch ran out
  *   RIJ_E_DEVICE    the device failed; the model itself is unharmed
@@ -202,15 +206,20 @@ typedef struct rij_open_options {
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
     const char *precision; /* "fp32" (default), "bf16", "tf32": see rij_train_options;
                               whatever the model was trained in. "ref" knows fp32 alone */
-    int crops; /* most crops of an image that are judged, 1..64 (64): where more are
-                  needed to cover it, so many lie evenly over it. Time grows with them.
-                  Answers of rij_examine() keep their promise with the budget that the
-                  model was calibrated with, which is 64 for a training */
+    int crops;   /* most crops of an image that are judged, 1..64 (64): where more are
+                    needed to cover it, so many lie evenly over it. Time grows with them.
+                    Answers of rij_examine() keep their promise with the budget that the
+                    model was calibrated with, which is 64 for a training */
+    int isolate; /* 1: each image file that a call with this model reads is decoded in a
+                    child process of its own, whose memory, time and files are limited
+                    and, where the build has libseccomp, its system calls too: a decoder
+                    that crashes costs one image, RIJ_E_IMAGE, not the process. Opening
+                    forks, so open before you start threads. Linux. (0) */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \
     {                                                                                    \
-        sizeof(rij_open_options), NULL, 0, NULL, 0                                       \
+        sizeof(rij_open_options), NULL, 0, NULL, 0, 0                                    \
     }
 
 /* Open a model file (safetensors; docs/model_file.md).
@@ -280,6 +289,8 @@ typedef struct rij_train_options {
     size_t size;        /* set by RIJ_TRAIN_OPTIONS_INIT */
     const char *device; /* "cpu" (default), "ref", or "cuda:0" (docs/gpu.md); borrowed */
     int threads;        /* 0: one per processor; at most 256. Same bits for any number */
+    int isolate;        /* 1: images are decoded in child processes, as rij_open_options
+                           have it; the new model decodes in its own process (0) */
     const char *precision; /* of the steps, "fp32" (default), "bf16" or, on a GPU, "tf32",
                               where convolutions multiply 11 significant bits, cut or
                               rounded, and add up in float32 (elsewhere it is fp32).

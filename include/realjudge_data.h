@@ -156,20 +156,21 @@ typedef struct rij_forge_options {
                                  multiple of 16 (160) */
     int crops;                /* parents per photograph at most, 1..1000 (16) */
     int steps;                /* training steps of each trained family, from 2 (400) */
+    int isolate;              /* 1: as in rij_train_options (0) */
     rij_progress_fn progress; /* NULL: none */
     void *user;
 } rij_forge_options;
 
 #define RIJ_FORGE_OPTIONS_INIT                                                           \
     {                                                                                    \
-        sizeof(rij_forge_options), NULL, 0, 0, NULL, 0, 0, 0, NULL, NULL                 \
+        sizeof(rij_forge_options), NULL, 0, 0, NULL, 0, 0, 0, 0, NULL, NULL              \
     }
 
 /* Make generated images from real photographs: parents are cut natively, auto-encoders
  * are trained on them with this library, and each child is written beside its parent,
  * equal in content, size and format, so that only the synthesis differs (docs/math.md).
  *
- * photos   Folder tree of photographs, PNG or JPEG; unusable ones are noted, left out.
+ * photos   Folder tree of photographs; unusable ones are noted, left out.
  * out      Folder to make or fill: real/N.png, fake/FAMILY/N.png and manifest.tsv,
  *          which is written last. Children of one photograph share its group. Files of
  *          those names are replaced.
@@ -194,6 +195,7 @@ typedef struct rij_audit_options {
     const char
         *split;  /* which split of the manifest; NULL: all, each against the others */
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
+    int isolate; /* 1: images are decoded in child processes: rij_open_options (0) */
     rij_progress_fn progress;
     void *user;
 } rij_audit_options;

@@ -159,7 +159,7 @@ START_TEST(parents_are_native_windows_that_never_overlap)
         image.rgb[3 * i + 1] = (uint8_t)(i / 150);
     }
     save(&p, "a.png", &image);
-    OK(rj_parents_cut(p.photos, 32, 99, 1, NULL, NULL, &parents));
+    OK(rj_parents_cut(p.photos, NULL, 32, 99, 1, NULL, NULL, &parents));
     ck_assert_int_eq(parents.n, 16);
     ck_assert_int_eq(parents.names, 1);
     ck_assert_str_eq(parents.name[0], "a.png");
@@ -192,14 +192,14 @@ START_TEST(flat_windows_wait_and_dead_ones_are_never_taken)
     for (int i = 96 * 32 * 3; i < 96 * 96 * 3; i++)
         image.rgb[i] = i < 96 * 64 * 3 ? (uint8_t)(100 + rj_random_below(&r, 4)) : 90;
     save(&p, "a.png", &image);
-    OK(rj_parents_cut(p.photos, 32, 3, 1, NULL, NULL, &parents));
+    OK(rj_parents_cut(p.photos, NULL, 32, 3, 1, NULL, NULL, &parents));
     ck_assert_int_eq(parents.n, 3);
     for (int i = 0; i < 3; i++)
         flat += parents.image[i].rgb[0] >= 100 && parents.image[i].rgb[0] <= 103 &&
                 parents.image[i].rgb[4] >= 100 && parents.image[i].rgb[4] <= 103;
     ck_assert_int_eq(flat, 0);
     rj_parents_free(&parents);
-    OK(rj_parents_cut(p.photos, 32, 9, 1, NULL, NULL, &parents));
+    OK(rj_parents_cut(p.photos, NULL, 32, 9, 1, NULL, NULL, &parents));
     ck_assert_int_eq(parents.n, 6);
     rj_parents_free(&parents);
     rj_image_free(&image);

@@ -287,10 +287,11 @@ START_TEST(other_files_are_named)
         const char *words;
     } cases[] = {
         {"", 0, "empty"},
-        {"RIFF1234WEBPVP8 ", 16, "WebP"},
         {"GIF89a..", 8, "GIF"},
-        {"\0\0\0 ftypavif", 12, "AVIF"},
-        {"hello", 5, "neither PNG nor JPEG"},
+        {"\0\0\0\x10"
+         "ftypmp42\0\0\0\0",
+         16, "MP4"},
+        {"hello", 5, "no PNG, JPEG, WebP, AVIF or HEIF"},
         {"\x89PNG\r\n\x1a\n", 8, "damaged PNG"},
         {"\xff\xd8\xff\xe0", 4, "damaged JPEG"},
     };

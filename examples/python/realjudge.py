@@ -110,7 +110,7 @@ class OpenOptions(ctypes.Structure):
     _c_name_ = "rij_open_options"
     _fields_ = [
         ("size", c_size_t), ("device", c_char_p), ("threads", c_int),
-        ("precision", c_char_p), ("crops", c_int),
+        ("precision", c_char_p), ("crops", c_int), ("isolate", c_int),
     ]
 
 
@@ -217,11 +217,12 @@ class Model:
         self._handle = handle
 
     @classmethod
-    def open(cls, path, device=None, threads=0, precision=None, crops=0):
+    def open(cls, path, device=None, threads=0, precision=None, crops=0,
+             isolate=False):
         """Open a model file; the options are those of rij_open_options."""
         handle = c_void_p()
         options = OpenOptions(ctypes.sizeof(OpenOptions), device and device.encode(), threads,
-                              precision and precision.encode(), crops)
+                              precision and precision.encode(), crops, isolate)
         _check(_lib.rij_model_open(os.fsencode(path), byref(options), byref(handle)))
         return cls(handle)
 

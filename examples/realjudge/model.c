@@ -179,6 +179,9 @@ static const row calibrate_rows[] = {
     {"out", PATH, AT(out), "FILE", 0, 0, "the calibrated model; may be the same file"},
     {"threads", WHOLE, AT(open.threads), "N", 0, 256, "0: one per processor"},
     {"device", WORD, AT(open.device), "cpu|ref|cuda:0", 0, 0, "where it is computed"},
+    {"isolate", SWITCH, AT(open.isolate), NULL, 0, 0,
+     "decode each image in a child process, whose memory, time and system calls are "
+     "limited"},
 };
 
 static const calibrate_job calibrate_initial = {

@@ -293,6 +293,9 @@ static const row rows[] = {
     {"precision", CHOICE, AT(open.precision), "fp32|bf16|tf32", 0, 0, "of the network"},
     {"crops", WHOLE, AT(open.crops), "N", 1, 64,
      "most crops of an image that are judged"},
+    {"isolate", SWITCH, AT(open.isolate), NULL, 0, 0,
+     "decode each image in a child process, whose memory, time and system calls are "
+     "limited"},
 };
 
 static const predict_job initial = {

@@ -23,6 +23,9 @@ typedef RJ_REAL rj_real; /* float; double where gradients are checked */
 /* Note why, for rij_last_error(), and hand the status on. */
 rij_status rj_fail(rij_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+#ifdef RJ_ANALYSED /* one file at a time: it does not see that the status comes back */
+#    define rj_fail(status, ...) (status)
+#endif
 
 #define RJ_TRY(call)                                                                     \
     do {                                                                                 \
@@ -203,6 +206,33 @@ typedef rij_status (*rj_piece)(void *job, int index, int worker);
  * the caller's thread. A pool that is busy with another thread's job runs this one in
  * the calling thread. */
 rij_status rj_parallel_for(rj_pool *pool, int n, rj_piece piece, void *job);
+
+/* ---- cage.c, cage_inside.c, cage_filter.c -------------------------------------------
+ */
+
+/* Work on bytes of strangers in a process of its own, one for each piece, with limits on
+ * memory, time and files and, where the build has libseccomp, a filter of system calls.
+ * RIJ_OK, RIJ_E_IMAGE or RIJ_E_MEMORY; `used` bytes of out, and two numbers. */
+typedef rij_status (*rj_caged)(const uint8_t *in, size_t n, uint8_t *out, size_t room,
+                               size_t *used, int number[2]);
+typedef struct rj_cage_limits {
+    size_t memory;     /* bytes of address space, besides what the process had */
+    size_t out;        /* most bytes that come out */
+    int cpu_s, wall_s; /* seconds of a processor, and of waiting */
+} rj_cage_limits;
+typedef struct rj_cage rj_cage; /* any number of threads may use one */
+/* Forks: best before there are threads. RIJ_E_DEVICE: the system refuses. */
+rij_status rj_cage_new(rj_caged work, const rj_cage_limits *limits, rj_cage **cage);
+void rj_cage_free(rj_cage *cage); /* NULL is fine; nobody may be using it */
+typedef struct rj_caged_result {
+    uint8_t *bytes; /* rj_free() */
+    size_t n;
+    int number[2]; /* as the worker says: not to be believed */
+} rj_caged_result;
+/* What the work returns; RIJ_E_IMAGE with the reason if it dies or is stopped;
+ * RIJ_E_DEVICE, RIJ_E_MEMORY. */
+rij_status rj_cage_run(rj_cage *cage, const uint8_t *in, size_t n,
+                       rj_caged_result *result);
 
 /* ---- file.c ----------------------------------------------------------------------- */
 

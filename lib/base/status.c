@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef rj_fail /* an analyser's */
+
 static _Thread_local char detail[256];
 
 rij_status rj_fail(rij_status status, const char *format, ...)

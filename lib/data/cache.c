@@ -75,12 +75,13 @@ static const rj_image *keep(rj_cache *c, int sample, rj_image *image)
     return kept ? place : NULL;
 }
 
-static rij_status read_sample(const rj_sample *s, rj_image *out)
+static rij_status read_sample(const rj_dataset *d, const rj_sample *s, rj_image *out)
 {
+    const rj_limits limits = rj_limits_in(d->cage);
     rj_image as_it_is = {0};
     rij_status status;
 
-    RJ_TRY(rj_image_read(s->path, &rj_default_limits, &as_it_is));
+    RJ_TRY(rj_image_read(s->path, &limits, &as_it_is));
     if (s->quality == 0) {
         *out = as_it_is;
         return RIJ_OK;
@@ -96,7 +97,7 @@ rij_status rj_cache_take(rj_cache *c, int sample, const rj_image **image)
     rj_image decoded, *own;
 
     if (!kept) {
-        RJ_TRY(read_sample(&c->d->sample[sample], &decoded));
+        RJ_TRY(read_sample(c->d, &c->d->sample[sample], &decoded));
         kept = keep(c, sample, &decoded);
     } else {
         decoded = (rj_image){0};

@@ -6,7 +6,7 @@
 #include "base/base.h"
 #include <stdatomic.h>
 
-/* ---- pixels: image.c, decode.c, png.c, jpeg.c ---------------------------------------
+/* ---- pixels: image.c, decode.c, png.c, jpeg.c, webp.c, avif.c, heif.c ---------------
  */
 
 /* 8-bit RGB, rows tight. Owns its pixels. */
@@ -26,8 +26,11 @@ typedef struct rj_limits { /* checked before anything is allocated */
     int side_min;          /* pixels (8) */
     int side_max;          /* pixels (16384) */
     int64_t pixels;        /* at most (100 million) */
+    rj_cage *cage;         /* where it is decoded; NULL: in this process */
 } rj_limits;
 extern const rj_limits rj_default_limits;
+/* The default ones, in a cage; NULL: in this process. */
+rj_limits rj_limits_in(rj_cage *cage);
 /* RIJ_E_IMAGE with sides and limit in words, such as "1 x 20000 pixels: a side may .." */
 rij_status rj_limits_check(const rj_limits *limits, int64_t w, int64_t h);
 
@@ -45,17 +48,29 @@ void rj_image_planar(const rj_image *image, float *planar);
 void rj_image_planar_of(const rj_image *image, int x, int y, int w, int h, bool flip,
                         float *planar);
 
-enum rj_format { RJ_FORMAT_UNKNOWN, RJ_FORMAT_PNG, RJ_FORMAT_JPEG };
+enum rj_format {
+    RJ_FORMAT_UNKNOWN,
+    RJ_FORMAT_PNG,
+    RJ_FORMAT_JPEG,
+    RJ_FORMAT_WEBP,
+    RJ_FORMAT_AVIF,
+    RJ_FORMAT_HEIF
+};
 enum rj_format rj_format_of(const uint8_t *bytes, size_t n); /* by content */
 /* By content, upright. RIJ_E_IMAGE with the reason; RIJ_E_MEMORY. */
 rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                            rj_image *out);
+/* A cage for limits.cage, and decoding in it; isolate.c. RIJ_E_DEVICE: no process could
+ * be had. A decoder that dies, hangs or is stopped is RIJ_E_IMAGE. */
+rij_status rj_isolate_new(rj_cage **cage);
+rij_status rj_isolate_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                             rj_image *out);
 /* Read and decode a file; messages name it. */
 rij_status rj_image_read(const char *path, const rj_limits *limits, rj_image *out);
 rij_status rj_image_write_png(const char *path,
                               const rj_image *image); /* beside, sync, rename */
 
-/* the two codecs, for decode.c */
+/* the codecs, for decode.c */
 rij_status rj_png_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                          rj_image *out);
 rij_status rj_png_encode(const rj_image *image, uint8_t **bytes,
@@ -71,8 +86,25 @@ typedef struct rj_segment {
     size_t n;
 } rj_segment;
 bool rj_jpeg_segment(const uint8_t *jpeg, size_t n, size_t *at, rj_segment *segment);
-int rj_exif_orientation(const uint8_t *jpeg,
-                        size_t n); /* 1..8; 1 when absent or absurd */
+/* 1..8; 1 when absent or absurd: of a JPEG, and of the TIFF that an Exif block holds. */
+int rj_exif_orientation(const uint8_t *jpeg, size_t n);
+int rj_tiff_orientation(const uint8_t *tiff, size_t n);
+/* As stored, and how it is to be turned; of HEIF upright. A build without the library for
+ * one of these refuses in words. */
+rij_status rj_avif_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out, int *orientation);
+rij_status rj_heif_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out);
+rij_status rj_webp_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                          rj_image *out, int *orientation);
+/* A chunk of a WebP, and the next one: *at begins at 12. False: none is left, or it does
+ * not lie within the file. */
+typedef struct rj_chunk {
+    const char *name; /* four letters */
+    const uint8_t *bytes;
+    size_t n;
+} rj_chunk;
+bool rj_webp_chunk(const uint8_t *webp, size_t n, size_t *at, rj_chunk *chunk);
 
 /* What a file says besides its pixels, facts.c. Hashes are 0 where there is nothing. */
 typedef struct rj_facts {
@@ -81,8 +113,11 @@ typedef struct rj_facts {
     enum rj_format format;
     uint64_t quantisation; /* of a JPEG's tables, and how its colours are sampled */
     int quality; /* of a JPEG: the standard one whose luma table is nearest, 1..100 */
-    uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel */
+    uint64_t metadata; /* names and order of segments or chunks; a PNG's kind of pixel; a
+                          WebP's chunks tell whether it is lossless */
 } rj_facts;
+/* All but the sides, whatever the bytes are. */
+void rj_facts_of(const uint8_t *bytes, size_t n, rj_facts *facts);
 /* The quantisation of what rj_degrade_jpeg() recompresses. RIJ_E_MEMORY. */
 rij_status rj_facts_recompressed(int quality, uint64_t *quantisation);
 /* They, and the picture. RIJ_E_FILE, RIJ_E_IMAGE, RIJ_E_MEMORY, which name the file. */
@@ -173,6 +208,7 @@ typedef struct rj_dataset {
     int n, room;
     char **generator; /* sorted names */
     int generators, generators_room;
+    rj_cage *cage;      /* where its files are decoded; borrowed; NULL: in this process */
     uint64_t hash;      /* of labels, generators, groups and relative paths, in order */
     uint64_t real_hash; /* the same of a data set without the fakes */
 } rj_dataset;

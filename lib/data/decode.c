@@ -9,12 +9,11 @@ static const struct {
     const char *name, *bytes;
     size_t n, at;
 } others[] = {
-    {"a GIF", "GIF8", 4, 0},         {"a WebP", "WEBP", 4, 8},
-    {"a BMP", "BM", 2, 0},           {"a TIFF", "II*\0", 4, 0},
-    {"a TIFF", "MM\0*", 4, 0},       {"a HEIF or AVIF", "ftyp", 4, 4},
-    {"a JPEG XL", "\xff\x0a", 2, 0}, {"a JPEG 2000", "jP  ", 4, 4},
-    {"a JPEG XL", "JXL ", 4, 4},     {"an SVG or XML", "<?xml", 5, 0},
-    {"an HTML", "<!DOCTYPE", 9, 0},
+    {"a GIF", "GIF8", 4, 0},          {"a BMP", "BM", 2, 0},
+    {"a TIFF", "II*\0", 4, 0},        {"a TIFF", "MM\0*", 4, 0},
+    {"an MP4", "ftyp", 4, 4},         {"a JPEG XL", "\xff\x0a", 2, 0},
+    {"a JPEG 2000", "jP  ", 4, 4},    {"a JPEG XL", "JXL ", 4, 4},
+    {"an SVG or XML", "<?xml", 5, 0}, {"an HTML", "<!DOCTYPE", 9, 0},
 };
 
 static bool begins(const uint8_t *bytes, size_t n, size_t at, const char *with,
@@ -23,12 +22,35 @@ static bool begins(const uint8_t *bytes, size_t n, size_t at, const char *with,
     return n >= at + length && memcmp(bytes + at, with, length) == 0;
 }
 
+/* Whether the first box of a file, ftyp, names one of these brands, of four letters each:
+ * its length, "ftyp", the major brand, a version, then compatible brands. */
+static bool has_brand(const uint8_t *bytes, size_t n, const char *brands)
+{
+    size_t end;
+
+    if (!begins(bytes, n, 4, "ftyp", 4) || n < 12)
+        return false;
+    end = (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 |
+          bytes[3];
+    for (size_t at = 8; at + 4 <= RJ_MIN(end, n); at += at == 8 ? 8 : 4)
+        for (const char *b = brands; *b; b += 4)
+            if (memcmp(bytes + at, b, 4) == 0)
+                return true;
+    return false;
+}
+
 enum rj_format rj_format_of(const uint8_t *bytes, size_t n)
 {
     if (begins(bytes, n, 0, "\x89PNG\r\n\x1a\n", 8))
         return RJ_FORMAT_PNG;
     if (begins(bytes, n, 0, "\xff\xd8\xff", 3))
         return RJ_FORMAT_JPEG;
+    if (begins(bytes, n, 0, "RIFF", 4) && begins(bytes, n, 8, "WEBP", 4))
+        return RJ_FORMAT_WEBP;
+    if (has_brand(bytes, n, "avifavis")) // which are HEIF as well
+        return RJ_FORMAT_AVIF;
+    if (has_brand(bytes, n, "heicheixhevchevxheimheishevmhevsmif1msf1"))
+        return RJ_FORMAT_HEIF;
     return RJ_FORMAT_UNKNOWN;
 }
 
@@ -37,19 +59,46 @@ static rij_status refuse_unknown(const uint8_t *bytes, size_t n)
     RJ_REQUIRE(n > 0, RIJ_E_IMAGE, "the file is empty");
     for (int i = 0; i < RJ_COUNT(others); i++)
         RJ_REQUIRE(!begins(bytes, n, others[i].at, others[i].bytes, others[i].n),
-                   RIJ_E_IMAGE, "%s file: only PNG and JPEG are read", others[i].name);
-    return rj_fail(RIJ_E_IMAGE, "neither PNG nor JPEG");
+                   RIJ_E_IMAGE, "%s file: only PNG, JPEG, WebP, AVIF and HEIF are read",
+                   others[i].name);
+    return rj_fail(RIJ_E_IMAGE, "no PNG, JPEG, WebP, AVIF or HEIF");
 }
 
-/* A JPEG as it was meant to be looked at. */
-static rij_status decode_upright(const uint8_t *bytes, size_t n, const rj_limits *limits,
-                                 rj_image *out)
+/* As it is stored, and how it is to be turned. */
+static rij_status decode_stored(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                                rj_image *out, int *orientation)
 {
-    const int orientation = rj_exif_orientation(bytes, n);
-    rij_status status;
-    rj_image as_stored;
+    *orientation = 1;
+    switch (rj_format_of(bytes, n)) {
+    case RJ_FORMAT_PNG:
+        return rj_png_decode(bytes, n, limits, out);
+    case RJ_FORMAT_JPEG:
+        *orientation = rj_exif_orientation(bytes, n);
+        return rj_jpeg_decode(bytes, n, limits, out);
+    case RJ_FORMAT_WEBP:
+        return rj_webp_decode(bytes, n, limits, out, orientation);
+    case RJ_FORMAT_AVIF:
+        return rj_avif_decode(bytes, n, limits, out, orientation);
+    case RJ_FORMAT_HEIF:
+        return rj_heif_decode(bytes, n, limits, out);
+    case RJ_FORMAT_UNKNOWN:
+        break;
+    }
+    return refuse_unknown(bytes, n);
+}
 
-    RJ_TRY(rj_jpeg_decode(bytes, n, limits, &as_stored));
+rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
+                           rj_image *out)
+{
+    rj_image as_stored;
+    rij_status status;
+    int orientation;
+
+    if (limits->cage)
+        return rj_isolate_decode(bytes, n, limits, out);
+    RJ_REQUIRE(n <= limits->bytes, RIJ_E_IMAGE,
+               "%zu bytes are more than the limit of %zu", n, limits->bytes);
+    RJ_TRY(decode_stored(bytes, n, limits, &as_stored, &orientation));
     if (orientation == 1) {
         *out = as_stored;
         return RIJ_OK;
@@ -57,22 +106,6 @@ static rij_status decode_upright(const uint8_t *bytes, size_t n, const rj_limits
     status = rj_image_orient(&as_stored, orientation, out);
     rj_image_free(&as_stored);
     return status;
-}
-
-rij_status rj_image_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
-                           rj_image *out)
-{
-    RJ_REQUIRE(n <= limits->bytes, RIJ_E_IMAGE,
-               "%zu bytes are more than the limit of %zu", n, limits->bytes);
-    switch (rj_format_of(bytes, n)) {
-    case RJ_FORMAT_PNG:
-        return rj_png_decode(bytes, n, limits, out);
-    case RJ_FORMAT_JPEG:
-        return decode_upright(bytes, n, limits, out);
-    case RJ_FORMAT_UNKNOWN:
-        break;
-    }
-    return refuse_unknown(bytes, n);
 }
 
 rij_status rj_image_read(const char *path, const rj_limits *limits, rj_image *out)

@@ -1,4 +1,4 @@
-/* exif.c: the orientation of a JPEG, from its Exif block (CIPA DC-008, 4.5 and 4.6.4).
+/* exif.c: the orientation of a picture, from its Exif (CIPA DC-008, 4.5 and 4.6.4).
  *
  * A JPEG is a row of segments: FF, a marker, two bytes of length that count themselves.
  * An APP1 segment that begins with "Exif\0\0" holds a small TIFF: its byte order, 42, and
@@ -41,9 +41,9 @@ static uint32_t get4(const span *s, size_t at)
                      : get2(s, at) << 16 | get2(s, at + 2);
 }
 
-/* Orientation of the TIFF in a span, or 1. */
-static int of_tiff(span tiff)
+int rj_tiff_orientation(const uint8_t *bytes, size_t n)
 {
+    span tiff = {bytes, n, false};
     size_t list, entries;
 
     if (tiff.n < 8 || tiff.p[0] != tiff.p[1] || (tiff.p[0] != 'I' && tiff.p[0] != 'M'))
@@ -90,6 +90,6 @@ int rj_exif_orientation(const uint8_t *jpeg, size_t n)
 
     for (size_t at = 2; rj_jpeg_segment(jpeg, n, &at, &s);)
         if (s.marker == APP1 && s.n >= 6 && memcmp(s.bytes, "Exif\0\0", 6) == 0)
-            return of_tiff((span){s.bytes + 6, s.n - 6, false});
+            return rj_tiff_orientation(s.bytes + 6, s.n - 6);
     return 1;
 }

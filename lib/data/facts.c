@@ -2,8 +2,10 @@
  * learns or judges sees any of it.
  *
  * A PNG is a row of chunks (length, four letters, data, checksum), a JPEG a row of
- * segments (FF, a marker, a length). The names of those that are no pixels make
- * `metadata`, the bytes of the quantisation tables (marker DB) make `quantisation`.
+ * segments (FF, a marker, a length), a WebP of chunks again, AVIF and HEIF of boxes. The
+ * names of those that are no pixels make `metadata` (of a WebP all names: lossy and
+ * lossless pixels have others), the bytes of the quantisation tables (marker DB) make
+ * `quantisation`.
  *
  * The standard tables of quality q (ITU-T T.81, K.1, scaled as libjpeg does) are the one
  * of quality 50 times s / 100, s = 5000 / q below 50 and 200 - 2 q from there, rounded
@@ -127,22 +129,61 @@ static void of_png(const uint8_t *p, size_t n, rj_facts *f)
     }
 }
 
+static void of_webp(const uint8_t *p, size_t n, rj_facts *f)
+{
+    rj_chunk c;
+
+    for (size_t at = 12; rj_webp_chunk(p, n, &at, &c);)
+        f->metadata = rj_hash(c.name, 4, f->metadata);
+}
+
+/* The brands, and the names of the boxes of an ISO file; each begins with its length. */
+static void of_boxes(const uint8_t *p, size_t n, rj_facts *f)
+{
+    for (size_t at = 0, size; n - at >= 8; at += size) {
+        size = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 |
+               p[at + 3];
+        f->metadata = rj_hash(p + at + 4, 4, f->metadata);
+        if (size < 8 || size > n - at) // 0 and 1: it takes the rest, or 64 bits
+            return;
+        if (at == 0)
+            f->metadata = rj_hash(p + 8, size - 8, f->metadata);
+    }
+}
+
+void rj_facts_of(const uint8_t *p, size_t n, rj_facts *f)
+{
+    *f = (rj_facts){.bytes = (int64_t)n, .format = rj_format_of(p, n)};
+    switch (f->format) {
+    case RJ_FORMAT_JPEG:
+        of_jpeg(p, n, f);
+        break;
+    case RJ_FORMAT_PNG:
+        of_png(p, n, f);
+        break;
+    case RJ_FORMAT_WEBP:
+        of_webp(p, n, f);
+        break;
+    case RJ_FORMAT_AVIF:
+    case RJ_FORMAT_HEIF:
+        of_boxes(p, n, f);
+        break;
+    case RJ_FORMAT_UNKNOWN:
+        break;
+    }
+}
+
 rij_status rj_facts_read(const char *path, const rj_limits *limits, rj_facts *facts,
                          rj_image *image)
 {
-    rj_facts f = {0};
+    rj_facts f;
     unsigned char *bytes;
     rij_status status;
     size_t n;
 
     RJ_TRY(rj_file_read(path, limits->bytes, &bytes, &n));
     status = rj_image_decode(bytes, n, limits, image);
-    f.bytes = (int64_t)n;
-    f.format = rj_format_of(bytes, n);
-    if (f.format == RJ_FORMAT_JPEG)
-        of_jpeg(bytes, n, &f);
-    else
-        of_png(bytes, n, &f);
+    rj_facts_of(bytes, n, &f);
     rj_free(bytes);
     if (status != RIJ_OK)
         return rj_fail(status, "%s: %s", path, rij_last_error());

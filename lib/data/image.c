@@ -13,6 +13,14 @@ const rj_limits rj_default_limits = {
     .pixels = 100000000,
 };
 
+rj_limits rj_limits_in(rj_cage *cage)
+{
+    rj_limits limits = rj_default_limits;
+
+    limits.cage = cage;
+    return limits;
+}
+
 rij_status rj_limits_check(const rj_limits *limits, int64_t w, int64_t h)
 {
     RJ_REQUIRE(w <= limits->side_max && h <= limits->side_max, RIJ_E_IMAGE,

@@ -106,7 +106,7 @@ static int gaussian(double sigma, float weight[MAX_TAPS / 2 + 1])
 /* y = x blurred; rows first downwards into a margin row, then along it. */
 static void blur(const plane *x, double sigma, float *row, const plane *y)
 {
-    float weight[MAX_TAPS / 2 + 1];
+    float weight[MAX_TAPS / 2 + 1] = {0};
     const int radius = gaussian(sigma, weight), n = x->stride;
 
     for (int i = 0; i < x->h; i++) {

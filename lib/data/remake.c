@@ -109,7 +109,7 @@ static void invent(const rj_image *image, const plan *p, rj_random *r, float *de
 static void put_back(const plan *p, const float *detail, rj_random *r, rj_image *low)
 {
     const int w = low->w, h = low->h;
-    float fine[CHANNELS * 64];
+    float fine[CHANNELS * 64] = {0};
 
     for (int y = 0; y < h; y++) {
         const int from_y = RJ_MIN(RJ_MAX(y + p->shift / 3 - 1, 0), h - 1);

@@ -188,7 +188,7 @@ rij_status rj_device_shared(rj_device *device, size_t bytes);
 const struct rj_isa *rj_cpu_isa(void);
 
 /* What a picture takes in storage, counted in rj_real. */
-size_t rj_picture_storage(const rj_device *device, const rj_picture *d);
+size_t rj_picture_storage(const rj_device *d, const rj_picture *p);
 
 /* n numbers of the device's memory from an arena, which the device must outlive; contents
  * undefined. NULL when memory ran out. */

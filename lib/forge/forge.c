@@ -41,6 +41,7 @@ typedef struct run {
     rj_device *dev;
     rj_tape tape;
     rj_parents parents;
+    rj_cage *cage;
     teller tell;
     void *model[RJ_FORGE_MODELS]; /* trained, or NULL */
     int family;                   /* being made, or -1 for the parents */
@@ -332,11 +333,14 @@ static rij_status forge(run *r, const char *photos)
     char path[PATH_MAX];
 
     *t = (teller){.progress = o->progress, .user = o->user, .start_s = rj_now_s()};
+    if (o->isolate) // before there are threads
+        RJ_TRY(rj_isolate_new(&r->cage));
     RJ_TRY(rj_pool_new(o->threads, &r->pool));
     RJ_TRY(rj_device_open(o->device, r->pool, &r->dev));
     r->tape.dev = r->dev;
     RJ_TRY(prepare_folders(r, photos));
-    RJ_TRY(rj_parents_cut(photos, o->crop, o->crops, o->seed, tell_read, t, &r->parents));
+    RJ_TRY(rj_parents_cut(photos, r->cage, o->crop, o->crops, o->seed, tell_read, t,
+                          &r->parents));
     t->start_s = rj_now_s();
     t->steps = r->plan.steps + r->plan.families + 1;
     for (r->family = -1; r->family < RJ_FAMILIES; r->family++)
@@ -364,5 +368,6 @@ RIJ_API rij_status rij_forge(const char *photos, const char *out,
         rj_device_close(r.dev);
     }
     rj_pool_free(r.pool);
+    rj_cage_free(r.cage);
     return status;
 }

@@ -234,15 +234,17 @@ typedef struct rj_parents {
     int n, image_room, photo_room;
     char **name; /* photographs used: path below the folder, '/' between, no tabs */
     int names, names_room;
+    rj_cage *cage; /* where they are decoded, while they are read */
 } rj_parents;
 
 /* What reading tells: `note` is NULL or a line about a photograph left out. */
 typedef rij_status (*rj_parents_told)(void *user, int done, int of, const char *note);
-/* Cut up to `crops` windows of side `crop` from every photograph below the folder.
- * RIJ_E_FILE, RIJ_E_DATA (no usable photograph), RIJ_E_MEMORY, or what `told` returns;
- * *out then is empty. */
-rij_status rj_parents_cut(const char *photos, int crop, int crops, uint64_t seed,
-                          rj_parents_told told, void *user, rj_parents *out);
+/* Cut up to `crops` windows of side `crop` from every photograph below the folder,
+ * decoded in the cage, if there is one. RIJ_E_FILE, RIJ_E_DATA (no usable photograph),
+ * RIJ_E_MEMORY, or what `told` returns; *out then is empty. */
+rij_status rj_parents_cut(const char *photos, rj_cage *cage, int crop, int crops,
+                          uint64_t seed, rj_parents_told told, void *user,
+                          rj_parents *out);
 void rj_parents_free(rj_parents *p);
 
 /* ---- forge_options.c -------------------------------------------------------------- */

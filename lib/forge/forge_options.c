@@ -96,6 +96,7 @@ rij_status rj_forge_resolve(const rij_forge_options *options, rj_forge_plan *pla
                "forge: crop is %d, not a multiple of 16", o->crop);
     RJ_TRY(check_range("crops", o->crops, 1, 1000));
     RJ_TRY(check_range("steps", o->steps, 2, 1000000));
+    RJ_TRY(check_range("isolate", o->isolate, 0, 1));
     if (o->families)
         RJ_TRY(choose(o->families, p.wanted));
     for (int i = 0; i < RJ_FAMILIES && !o->families; i++)

@@ -118,8 +118,9 @@ static rij_status read_photo(rj_parents *p, const char *path, const char *name, 
                              int crops, uint64_t seed, char note[NOTE])
 {
     const int before = p->n;
+    const rj_limits limits = rj_limits_in(p->cage);
     rj_image photo;
-    rij_status status = rj_image_read(path, &rj_default_limits, &photo);
+    rij_status status = rj_image_read(path, &limits, &photo);
 
     note[0] = 0;
     if (status == RIJ_E_MEMORY)
@@ -167,11 +168,12 @@ void rj_parents_free(rj_parents *p)
     memset(p, 0, sizeof *p);
 }
 
-rij_status rj_parents_cut(const char *photos, int crop, int crops, uint64_t seed,
-                          rj_parents_told told, void *user, rj_parents *out)
+rij_status rj_parents_cut(const char *photos, rj_cage *cage, int crop, int crops,
+                          uint64_t seed, rj_parents_told told, void *user,
+                          rj_parents *out)
 {
     rij_status status = RIJ_OK;
-    rj_parents p = {0};
+    rj_parents p = {.cage = cage};
     rj_list list = {0};
     char note[NOTE];
 
@@ -192,6 +194,7 @@ rij_status rj_parents_cut(const char *photos, int crop, int crops, uint64_t seed
                          list.n);
 done:
     rj_list_free(&list);
+    p.cage = NULL;
     if (status == RIJ_OK)
         *out = p;
     else

@@ -24,8 +24,8 @@ rij_status rj_planes_take(const rj_image *const *picture, int n, int border, flo
 /* The middle of planes x (3,h+2B,w+2B) back to grey levels. */
 static void put_back(const float *x, int border, rj_image *image)
 {
-    const size_t wide = (size_t)(image->w + 2 * border),
-                 high = (size_t)(image->h + 2 * border);
+    const size_t wide = (size_t)image->w + 2 * (size_t)border,
+                 high = (size_t)image->h + 2 * (size_t)border;
 
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < image->h; i++) {

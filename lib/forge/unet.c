@@ -145,7 +145,7 @@ rij_status rj_unet_run(void *unet, rj_tape *tape, rj_tensor *x, rj_tensor **y)
 {
     rj_unet *u = unet;
     rj_params *s = &u->params;
-    rj_tensor *kept[MAX_LEVELS], *t;
+    rj_tensor *kept[MAX_LEVELS] = {NULL}, *t;
 
     RJ_TRY(rj_conv_run(s, tape, &u->stem, x, &t));
     for (int i = 0; i < u->config.levels; i++) {

@@ -223,6 +223,7 @@ static rij_status vote_all(const rj_auditing *a, rij_audit_report *report)
 
 typedef struct run {
     rij_audit_report *report;
+    rj_limits limits;
     char (*reason)[256];
     int first;
 } run;
@@ -239,8 +240,8 @@ static rij_status look(void *job, int index, int worker)
 
     (void)worker;
     a->sample = sample;
-    status = rj_facts_read(r->report->data.sample[sample].path, &rj_default_limits,
-                           &a->facts, &image);
+    status =
+        rj_facts_read(r->report->data.sample[sample].path, &r->limits, &a->facts, &image);
     if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {
         snprintf(r->reason[sample], sizeof *r->reason, "%s", rij_last_error());
         return RIJ_OK;
@@ -275,7 +276,7 @@ static rij_status read_all(rj_auditing *a, run *r)
 rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
                     rij_audit_report *report)
 {
-    run r = {.report = report};
+    run r = {.report = report, .limits = rj_limits_in(a->cage)};
     rij_status status;
 
     RJ_TRY(rj_dataset_open(data, split, &report->data));
@@ -303,9 +304,13 @@ static rij_status audit(const rij_audit_options *o, const char *data,
     rj_auditing a = {.tell = {.progress = o->progress, .user = o->user}, .notes = true};
     rij_status status;
 
-    RJ_TRY(rj_pool_new(o->threads, &a.pool));
-    status = rj_audit(&a, data, o->split, report);
+    if (o->isolate) // before there are threads
+        RJ_TRY(rj_isolate_new(&a.cage));
+    status = rj_pool_new(o->threads, &a.pool);
+    if (status == RIJ_OK)
+        status = rj_audit(&a, data, o->split, report);
     rj_pool_free(a.pool);
+    rj_cage_free(a.cage);
     RJ_TRY(status);
     RJ_REQUIRE(report->votes[0] && report->votes[1], RIJ_E_DATA,
                "audit: %d usable real and %d usable generated images; both classes are "
@@ -331,6 +336,8 @@ RIJ_API rij_status rij_audit(const char *data, const rij_audit_options *options,
                o->size, sizeof *o);
     RJ_REQUIRE(o->threads >= 0 && o->threads <= RJ_MAX_THREADS, RIJ_E_ARGUMENT,
                "rij_audit: threads is %d, not in 0..%d", o->threads, RJ_MAX_THREADS);
+    RJ_REQUIRE(o->isolate == 0 || o->isolate == 1, RIJ_E_ARGUMENT,
+               "rij_audit: isolate is %d, not 0 or 1", o->isolate);
     made = rj_alloc(1, sizeof *made);
     RJ_REQUIRE(made, RIJ_E_MEMORY, "audit: no memory");
     status = audit(o, data, made);

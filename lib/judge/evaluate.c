@@ -117,9 +117,9 @@ static rij_status prepare(void *job, int index, int worker)
 {
     run *r = job;
     const int sample = r->s.image[r->first + index];
+    const rj_limits limits = rj_limits_in(r->m->cage);
     rj_image image = {0};
-    rij_status status =
-        rj_image_read(r->s.data.sample[sample].path, &rj_default_limits, &image);
+    rij_status status = rj_image_read(r->s.data.sample[sample].path, &limits, &image);
 
     (void)worker;
     if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {
@@ -195,7 +195,7 @@ static rij_status judge_chunk(run *r)
  * emptied. */
 static void decide(run *r, shot *s, size_t at)
 {
-    rij_answer alone[RIJ_SHIPPINGS + 1];
+    rij_answer alone[RIJ_SHIPPINGS + 1] = {RIJ_ANSWER_UNSURE};
 
     for (int w = 0; w < r->ways; w++) {
         const double margin = rj_decision_margin(&r->m->decision, s[w].cls, s[w].prox);

@@ -86,6 +86,7 @@ RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
                                     rij_examination *examination)
 {
     rj_image image = {0};
+    rj_limits limits;
     double level;
     rij_status status;
 
@@ -95,7 +96,8 @@ RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
                : !path ? "path"
                        : "examination");
     RJ_TRY(level_of(options, &level));
-    RJ_TRY(rj_image_read(path, &rj_default_limits, &image));
+    limits = rj_limits_in(model->cage);
+    RJ_TRY(rj_image_read(path, &limits, &image));
     status = examine(model, &image, level, examination);
     rj_image_free(&image);
     return status;
@@ -125,6 +127,7 @@ static rij_status calibrate(rij_model *m, const char *data, const char *split,
     rij_status status;
 
     RJ_TRY_DONE(rj_dataset_open(data, split, &d));
+    d.cage = m->cage;
     RJ_TRY_DONE(rj_cache_new(&d, 0, &cache));
     RJ_TRY_DONE(rj_dataset_check(&d, cache, m->pool, note, NULL, t));
     rj_teller_phase(t, "calibrate", 1);

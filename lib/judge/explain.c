@@ -249,6 +249,7 @@ RIJ_API rij_status rij_explain_file(const rij_model *model, const char *path,
                                     rij_evidence **evidence)
 {
     rj_image image = {0};
+    rj_limits limits;
     double level;
     rij_status status;
 
@@ -257,7 +258,8 @@ RIJ_API rij_status rij_explain_file(const rij_model *model, const char *path,
     RJ_REQUIRE(model && path, RIJ_E_ARGUMENT, "rij_explain_file: %s is NULL",
                model ? "path" : "model");
     RJ_TRY(level_of(options, &level));
-    RJ_TRY(rj_image_read(path, &rj_default_limits, &image));
+    limits = rj_limits_in(model->cage);
+    RJ_TRY(rj_image_read(path, &limits, &image));
     status = explain(model, &image, level, evidence);
     rj_image_free(&image);
     return status;

@@ -324,6 +324,7 @@ struct rij_audit_report {
 };
 typedef struct rj_auditing {
     rj_pool *pool;
+    rj_cage *cage; /* where files are decoded; NULL: in this process */
     rj_teller tell;
     bool notes;     /* of unusable files */
     bool training;  /* pairs matter where one at least is in the split */
@@ -362,6 +363,7 @@ typedef struct rj_standing {
 /* Everything a training holds. Made and freed by train.c; `net` learns. */
 typedef struct rj_trainer {
     rij_train_options o; /* resolved */
+    rj_cage *cage;       /* where images are decoded; NULL: in this process */
     rj_pool *pool;
     rj_device *dev; /* of the options' precision */
     rj_dataset data;

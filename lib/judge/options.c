@@ -30,6 +30,7 @@ typedef struct number {
 static const number numbers[] = {
     /*              field           default  low   high   off?  machine? */
     NUMBER(INT, threads, 0, 0, RJ_MAX_THREADS, false, true),
+    NUMBER(INT, isolate, 0, 0, 1, false, true),
     /* data */
     NUMBER(REAL, validation, 0.1, 0.02, 0.5, false),
     NUMBER(INT, min_images, 16, 1, 1000000, false),

@@ -250,8 +250,10 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
     const char *name = options && options->precision ? options->precision : "fp32";
     const int threads = options ? options->threads : 0;
     const int crops = options && options->crops ? options->crops : RJ_COVER_MAX;
+    const int isolate = options ? options->isolate : 0;
     enum rj_precision precision;
     rj_st_file file = {0};
+    rj_cage *cage = NULL;
     rij_model *m = NULL;
     rij_status status;
 
@@ -266,38 +268,43 @@ RIJ_API rij_status rij_model_open(const char *path, const rij_open_options *opti
                "rij_model_open: threads is %d, not in 0..%d", threads, RJ_MAX_THREADS);
     RJ_REQUIRE(crops > 0 && crops <= RJ_COVER_MAX, RIJ_E_ARGUMENT,
                "rij_model_open: crops is %d, not in 1..%d", crops, RJ_COVER_MAX);
+    RJ_REQUIRE(isolate == 0 || isolate == 1, RIJ_E_ARGUMENT,
+               "rij_model_open: isolate is %d, not 0 or 1", isolate);
     RJ_TRY(rj_precision_named(name, &precision));
-    RJ_TRY(rj_st_read(path, &file));
-    status = rj_model_from_file(&file, device, threads, &m);
-    rj_st_free(&file);
-    RJ_TRY(status);
-    status = rj_conformal_edges(&m->calibration);
-    if (status == RIJ_OK)
-        status = rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH);
-    if (status == RIJ_OK)
-        status = replay(m, path);
+    if (isolate) // before there are threads
+        RJ_TRY(rj_isolate_new(&cage));
+    RJ_TRY_DONE(rj_st_read(path, &file));
+    RJ_TRY_DONE(rj_model_from_file(&file, device, threads, &m));
+    RJ_TRY_DONE(rj_conformal_edges(&m->calibration));
+    RJ_TRY_DONE(rj_model_prepare(m, RJ_FP32, RJ_JUDGE_BATCH));
+    RJ_TRY_DONE(replay(m, path));
     m->most_crops = crops;
-    if (status == RIJ_OK && precision != RJ_FP32)
-        status = rj_model_prepare(m, precision, RJ_JUDGE_BATCH);
-    if (status != RIJ_OK) {
-        rij_model_free(m);
-        return status;
-    }
+    if (precision != RJ_FP32)
+        RJ_TRY_DONE(rj_model_prepare(m, precision, RJ_JUDGE_BATCH));
+    m->cage = cage;
+    cage = NULL;
     *model = m;
-    return RIJ_OK;
+    m = NULL;
+done:
+    rj_st_free(&file);
+    rij_model_free(m);
+    rj_cage_free(cage);
+    return status;
 }
 
 RIJ_API rij_status rij_predict_file(const rij_model *model, const char *path,
                                     rij_verdict *verdict)
 {
     rj_image image = {0};
+    rj_limits limits;
     rij_status status;
 
     RJ_REQUIRE(model && path && verdict, RIJ_E_ARGUMENT, "rij_predict_file: %s is NULL",
                !model  ? "model"
                : !path ? "path"
                        : "verdict");
-    RJ_TRY(rj_image_read(path, &rj_default_limits, &image));
+    limits = rj_limits_in(model->cage);
+    RJ_TRY(rj_image_read(path, &limits, &image));
     status = judge(model, &image, verdict);
     rj_image_free(&image);
     return status;

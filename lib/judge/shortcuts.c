@@ -308,6 +308,7 @@ rij_status rj_trainer_audit(rj_trainer *t, const char *data)
 {
     const char *split = t->o.split;
     rj_auditing a = {.pool = t->pool,
+                     .cage = t->cage,
                      .tell = {.progress = t->o.progress, .user = t->o.user},
                      .training = true,
                      .reals = t->o.one_class,

@@ -51,6 +51,7 @@ static rij_status enough(const rj_trainer *t)
 static rij_status read_data(rj_trainer *t, const char *data)
 {
     RJ_TRY(rj_dataset_open(data, t->o.split, &t->data));
+    t->data.cage = t->cage;
     if (t->o.one_class)
         rj_dataset_keep_reals(&t->data);
     RJ_TRY(rj_trainer_audit(t, data));
@@ -189,6 +190,8 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
 
     snprintf(config.encoder, sizeof config.encoder, "%s", t->o.encoder);
     snprintf(config.front, sizeof config.front, "%s", t->o.front);
+    if (t->o.isolate) // before there are threads
+        RJ_TRY(rj_isolate_new(&t->cage));
     RJ_TRY(rj_pool_new(t->o.threads, &t->pool));
     RJ_TRY(rj_device_open(t->o.device, t->pool, &t->dev));
     RJ_TRY(rj_precision_named(t->o.precision, &t->dev->precision));
@@ -224,6 +227,7 @@ static void free_trainer(rj_trainer *t)
     rj_free(t->prox);
     rj_device_close(t->dev);
     rj_pool_free(t->pool);
+    rj_cage_free(t->cage);
 }
 
 RIJ_API rij_status rij_train(const char *data, const rij_train_options *options,

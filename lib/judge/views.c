@@ -86,8 +86,9 @@ static rij_status add_sample(rj_trainer *t, int sample, int label, bool forge)
 
     RJ_TRY(rj_cache_take(t->cache, sample, &image));
     for (int i = 0; i < 1 + degraded && status == RIJ_OK; i++) {
-        const rj_random r = rj_random_start(t->o.seed, RJ_STREAM_EVALUATE,
-                                            (uint64_t)(sample * 4 + 2 * forge + i));
+        const rj_random r =
+            rj_random_start(t->o.seed, RJ_STREAM_EVALUATE,
+                            (uint64_t)sample * 4 + (uint64_t)(2 * forge + i));
         status = make_view(t, image, forge, i == 1, r, t->view + (size_t)t->views * each);
         t->view_label[t->views] = label;
         t->views += status == RIJ_OK;

@@ -44,6 +44,7 @@ RIJ_API void rij_model_free(rij_model *m)
     rj_free(m->distance);
     rj_device_close(m->dev);
     rj_pool_free(m->pool);
+    rj_cage_free(m->cage);
     rj_free(m);
 }
 

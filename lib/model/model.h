@@ -151,6 +151,7 @@ struct rij_model {
     char device[16];
     rj_device *dev; /* owns nothing but scratch for building; parameters live in net */
     rj_net *net;    /* frozen */
+    rj_cage *cage;  /* where image files are decoded; NULL: in this process */
     enum rj_precision precision; /* that it judges in */
     rj_ready *ready;             /* the net's encoder, made ready in it; NULL: not yet */
     int crop;                    /* native window, pixels */

@@ -15,6 +15,7 @@ static rij_status shape(const rj_call *call, rj_shape *out, size_t *saved)
         const rj_shape *s = call->in[i] ? &call->in[i]->shape : NULL;
         if (!s)
             continue;
+        // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a first input
         RJ_REQUIRE(s->rank == 2 && s->dim[1] == x->dim[1], RIJ_E_SHAPE,
                    "concat: rows of %s and of %s", rj_shape_text(x, text[0]),
                    rj_shape_text(s, text[1]));

@@ -135,7 +135,9 @@ static void haar(const rj_residual *d, const rj_real *x, rj_real *y, const rj_re
                             const rj_real sign = (rj_real)haar_sign[b][i] / 2;
                             if (dx)
                                 dx[in] += sign * dy[out];
-                            else
+                            else // one of x and dx is there; readers of code miss that
+                                // cppcheck-suppress nullPointer
+                                // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
                                 sum += sign * x[in];
                         }
                         if (!dx)
@@ -156,6 +158,7 @@ static void corners(const rj_residual *d, int n, int c, const rj_real *x, rj_rea
             const int at = h * d->w + w;
             window(d, h, w, place);
             if (!dx) {
+                // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): x comes with y
                 y[out] = x[at] - x[median_place(x, place)];
                 continue;
             }

@@ -132,12 +132,13 @@ rij_status rj_page_sources(rj_text *t, const rj_report *r)
 /* ---- the worst -------------------------------------------------------------------- */
 
 /* A small picture of a file, if it can still be read. */
-static rij_status thumbnail(rj_text *t, const char *file, int side)
+static rij_status thumbnail(rj_text *t, rj_cage *cage, const char *file, int side)
 {
+    const rj_limits limits = rj_limits_in(cage);
     rj_image image = {0}, small = {0};
     uint8_t *bytes = NULL;
     size_t n = 0;
-    rij_status status = rj_image_read(file, &rj_default_limits, &image);
+    rij_status status = rj_image_read(file, &limits, &image);
     double factor;
 
     if (status == RIJ_E_FILE || status == RIJ_E_IMAGE)
@@ -178,7 +179,7 @@ static rij_status worst(rj_text *t, const rj_report *r, int label)
         RJ_TRY(rij_evaluation_image_at(r->e, r->image[label][i], &image));
         rj_text_put(t, "<tr><th scope=\"row\" class=\"path\">");
         if (r->thumbnails)
-            RJ_TRY(thumbnail(t, image.file, r->thumbnails));
+            RJ_TRY(thumbnail(t, r->model->cage, image.file, r->thumbnails));
         rj_text_put(t, "<bdi>");
         rj_html(t, image.path);
         rj_text_put(t, "</bdi></th>");

@@ -7,7 +7,9 @@ malloc calloc realloc reallocarray free aligned_alloc posix_memalign strdup
 strcpy strcat sprintf vsprintf gets atoi atol atof strtok rand srand random drand48
 setjmp longjmp assert system popen'
 # File:name pairs that are allowed, each for its reason.
-allowed='lib/base/memory.c:aligned_alloc lib/base/memory.c:free'
+# Processes of the cage end by _exit(): they are not the caller's.
+allowed='lib/base/memory.c:aligned_alloc lib/base/memory.c:free
+lib/base/cage.c:_exit lib/base/cage_inside.c:_exit'
 
 find lib -name '*.[ch]' | sort | xargs awk -v banned="$banned" -v allowed="$allowed" '
 BEGIN {

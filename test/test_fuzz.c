@@ -1,0 +1,97 @@
+/* Every file of every fuzz target's corpus, whole, cut short and with bytes changed: no
+ * crash, no leak, memory bounded. What fuzzers found lies there too (found-*). */
+#include "data_place.h"
+#include "fuzz.h"
+
+static const struct {
+    const char *name;
+    int (*run)(const uint8_t *bytes, size_t n);
+    size_t longest;
+} targets[] = {
+#define RJ_FUZZ(name, longest) {#name, rj_fuzz_##name, longest},
+#include "targets.def"
+#undef RJ_FUZZ
+};
+
+enum { MOST_BYTES = 64 << 20, ROUNDS = 24 };
+
+static void run(int t, const uint8_t *bytes, size_t n)
+{
+    uint8_t *exact = malloc(n ? n : 1); // so that a read behind it is seen
+
+    memcpy(exact, bytes, n);
+    ck_assert_int_eq(targets[t].run(exact, n), 0);
+    free(exact);
+}
+
+/* As it is, then shorter and shorter, then changed here and there. */
+static void replay(int t, const char *path)
+{
+    rj_random r = rj_random_start(11, RJ_STREAM_TEST, (uint64_t)t);
+    const long live = rj_memory_live();
+    unsigned char *bytes;
+    size_t n;
+
+    OK(rj_file_read(path, 1 << 20, &bytes, &n));
+    HOLDS(n <= targets[t].longest, "%s: %zu bytes are too many", path, n);
+    (void)rj_memory_peak();
+    run(t, bytes, n);
+    for (int i = 0; i < ROUNDS && n > 0; i++)
+        run(t, bytes, n * (size_t)i / ROUNDS);
+    for (int i = 0; i < ROUNDS && n > 0; i++) {
+        const size_t at = (size_t)rj_random_below(&r, (int)n);
+        const uint8_t was = bytes[at];
+
+        bytes[at] = (uint8_t)rj_random_below(&r, 256);
+        run(t, bytes, n);
+        bytes[at] = was;
+    }
+    HOLDS(rj_memory_peak() < MOST_BYTES, "%s took more than %d bytes", path, MOST_BYTES);
+    rj_free(bytes);
+    HOLDS(rj_memory_live() == live, "%s leaves memory behind", path);
+}
+
+START_TEST(every_input_of_every_corpus_is_survived)
+{
+    for (int t = 0; t < RJ_COUNT(targets); t++) {
+        char folder[64];
+        rj_list files = {0};
+
+        snprintf(folder, sizeof folder, "test/fuzz/corpus/%s", targets[t].name);
+        OK(rj_folder_list(folder, &files));
+        HOLDS(files.n > 0, "%s holds nothing", folder);
+        for (int i = 0; i < files.n; i++)
+            replay(t, files.path[i]);
+        rj_list_free(&files);
+    }
+}
+END_TEST
+
+/* A target that looks at nothing would survive everything. */
+START_TEST(corpora_hold_files_that_are_read)
+{
+    static const char *const good[] = {
+        "png/rgb",       "png/deep",         "jpeg/420", "jpeg/grey",
+#ifdef RJ_HAS_libwebp
+        "webp/lossless", "webp/lossy-alpha",
+#endif
+#ifdef RJ_HAS_libavif
+        "avif/444",      "avif/420-deep",
+#endif
+#ifdef RJ_HAS_libheif
+        "heif/heic",
+#endif
+    };
+
+    for (int i = 0; i < RJ_COUNT(good); i++) {
+        char path[80];
+        rj_image image;
+
+        snprintf(path, sizeof path, "test/fuzz/corpus/%s", good[i]);
+        OK(rj_image_read(path, &fuzz_limits, &image));
+        rj_image_free(&image);
+    }
+}
+END_TEST
+
+SUITE(fuzz, every_input_of_every_corpus_is_survived, corpora_hold_files_that_are_read)
