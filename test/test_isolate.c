@@ -229,6 +229,8 @@ END_TEST
 START_TEST(a_caller_under_limits_has_cages)
 {
     rj_cage *cage = NULL;
+    rj_limits limits;
+    rj_image image;
 
     ck_assert_int_eq(setrlimit(RLIMIT_CPU, &(struct rlimit){900, 900}), 0);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){1 << 20, 1 << 20}), 0);
@@ -237,6 +239,10 @@ START_TEST(a_caller_under_limits_has_cages)
 #endif
     OK(rj_cage_new(misbehave, &tight, &cage));
     OK(outcome(cage, '.'));
+    rj_cage_free(cage);
+    OK(rj_isolate_new(&cage)); // whose output may be larger than that
+    limits = rj_limits_in(cage);
+    FAILS(rj_image_read("test/fuzz/corpus/png/rgb", &limits, &image), RIJ_E_DEVICE);
     rj_cage_free(cage);
 }
 END_TEST
