@@ -57,7 +57,7 @@ endif
 ALL_CFLAGS += $(HARDEN)
 LIBS := $(DEPS_LIBS) -lm -lpthread -ldl
 ifneq ($(SAN),)
-ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)
+ALL_CFLAGS += -fsanitize=$(SAN) -DRJ_SANITIZED -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)
 endif
 
 SRC := $(sort $(wildcard lib/*/*.c))

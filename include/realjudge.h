@@ -176,7 +176,8 @@ typedef int (*rij_progress_fn)(const rij_progress *progress, void *user);
  *   RIJ_E_IMAGE     it is no such file, is damaged, or a side is out of range
  *   RIJ_E_MODEL     the model's numbers overflow on this image
  *   RIJ_E_MEMORY    scratch ran out
- *   RIJ_E_DEVICE    the device failed; the model itself is unharmed
+ *   RIJ_E_DEVICE    the device failed, or a model opened with `isolate` got no process;
+ *                   the model itself is unharmed
  *
  * Since 0.1. See rij_predict() for pixels already in memory. */
 RIJ_API RIJ_MUST_USE rij_status rij_predict_file(const rij_model *model, const char *path,
@@ -236,8 +237,8 @@ typedef struct rij_open_options {
  *   RIJ_E_FILE      the file cannot be read
  *   RIJ_E_MODEL     it is no model of ours, damaged, or of a newer format
  *   RIJ_E_MEMORY    memory ran out
- *   RIJ_E_DEVICE    there is no such device, or it cannot be used: rij_last_error()
- *                   says why in a sentence
+ *   RIJ_E_DEVICE    there is no such device, it cannot be used, or there is no process
+ *                   for `isolate`: rij_last_error() says why in a sentence
  *
  * Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_model_open(const char *path,

@@ -84,7 +84,7 @@ static inline rj_image picture(int w, int h, uint64_t number)
                 const double level = 40 + 90.0 * x / w + 25.0 * c * y / h +
                                      (u * u + v * v < 50 ? 60 : 0) +
                                      rj_random_uniform(&r, 0, 24);
-                image.rgb[(y * w + x) * 3 + c] = (uint8_t)level;
+                image.rgb[(y * w + x) * 3 + c] = (uint8_t)(int)level;
             }
     return image;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,10 +224,22 @@ static rij_status collect(int fd, const cage_answer *a, rj_caged_result *result)
     return RIJ_OK;
 }
 
+/* Above a limit of the caller's a file would end it (SIGXFSZ). */
+static bool too_large(size_t size)
+{
+    struct rlimit most;
+
+    if (getrlimit(RLIMIT_FSIZE, &most) != 0 || size <= most.rlim_cur)
+        return false;
+    errno = EFBIG;
+    return true;
+}
+
 /* A file in memory of so many bytes, which nobody can make shorter or longer; -1. */
 static int memory_file(const void *bytes, size_t n, size_t size)
 {
-    const int fd = memfd_create("isolate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const int fd =
+        too_large(size) ? -1 : memfd_create("isolate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     size_t put = 0;
 
     while (fd >= 0 && put < n) {

@@ -2,10 +2,11 @@
  * back memory, to start threads of its own process (libheif decodes on one), to write to
  * the one descriptor it is left with, and to end. Whatever reaches for files, sockets,
  * other processes or programs ends it (SIGSYS); anything else answers EPERM, since C
- * libraries try calls that they can do without. No memory becomes executable. */
+ * libraries try calls that they can do without. No memory becomes executable. A build
+ * with sanitizers has no filter: they read /proc and map as they like. */
 #include "base/cage.h"
 
-#ifdef RJ_HAS_libseccomp
+#if defined(RJ_HAS_libseccomp) && !defined(RJ_SANITIZED)
 #    include <errno.h>
 #    include <sched.h>
 #    include <seccomp.h>

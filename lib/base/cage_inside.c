@@ -74,9 +74,14 @@ static void close_from(int first)
 
 static bool limit(int what, rlim_t most)
 {
-    // of time the first limit tells (SIGXCPU), the second kills
-    const struct rlimit l = {most, most + (what == RLIMIT_CPU)};
+    struct rlimit l;
 
+    if (getrlimit(what, &l) != 0)
+        return false;
+    // a stricter one of the caller's stays; of time the first tells (SIGXCPU), the second
+    // kills
+    l.rlim_cur = RJ_MIN(most, l.rlim_max);
+    l.rlim_max = RJ_MIN(most + (what == RLIMIT_CPU), l.rlim_max);
     return setrlimit(what, &l) == 0;
 }
 
@@ -86,9 +91,14 @@ static bool shut(const server *s)
     const cage_plan *p = s->plan;
     const struct sock_fprog program = {p->filter.n, (void *)(uintptr_t)p->filter.code};
 
-    return limit(RLIMIT_AS, s->bytes + p->limits.memory) &&
-           limit(RLIMIT_CPU, (rlim_t)p->limits.cpu_s) && limit(RLIMIT_FSIZE, 0) &&
-           limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) &&
+#ifdef RJ_SANITIZED
+    const rlim_t most = RLIM_INFINITY; // the shadow is larger than any limit
+#else
+    const rlim_t most = s->bytes + p->limits.memory;
+#endif
+
+    return limit(RLIMIT_AS, most) && limit(RLIMIT_CPU, (rlim_t)p->limits.cpu_s) &&
+           limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, 0) &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
            (!program.len ||
             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);

@@ -259,7 +259,7 @@ rij_status rj_dataset_hold_out(rj_dataset *d, double share, uint64_t seed)
         const group own = group_of(&d->sample[i], seed);
         const group *found = bsearch(&own, g, (size_t)n, sizeof *g, by_hash);
 
-        d->sample[i].validation = found->held;
+        d->sample[i].validation = found && found->held;
     }
     rj_free(g);
     return RIJ_OK;

@@ -116,7 +116,8 @@ static rij_status read_rows(table *t, char *text)
     char *header = rj_next_line(&text);
     rij_status status;
 
-    if (strncmp(header, "\xef\xbb\xbf", 3) == 0) // a byte order mark, as Windows writes
+    if (header &&
+        strncmp(header, "\xef\xbb\xbf", 3) == 0) // a byte order mark, as Windows writes
         header += 3;
     status = read_header(t, header, &column, &columns);
     for (char *at; status == RIJ_OK && (at = rj_next_line(&text));) {
