@@ -72,7 +72,7 @@ static void close_from(int first)
             close(i);
 }
 
-static bool limit(int what, rlim_t most)
+static bool limit(unsigned what, rlim_t most)
 {
     struct rlimit l;
 
