@@ -30,12 +30,12 @@ clang-tidy:
 	    -std=c11 -D_GNU_SOURCE -DRJ_ANALYSED -DRJ_REAL=float -Iinclude -Ilib $(DEPS_CFLAGS) 2>/dev/null' tidy
 
 # Suites that take valgrind seconds, and touch memory of every layer below the networks.
-MEMCHECK ?= base memory tensor image webp exif fuzz hostile safetensors options dataset cache columns metrics pairs card
+MEMCHECK ?= base memory tensor image webp exif fuzz safetensors options dataset cache columns metrics pairs card
 memcheck: ## valgrind memcheck over MEMCHECK, a list of suites
 	@$(MAKE) --no-print-directory HARDEN= CFLAGS='-O1 -g' run-memcheck
 run-memcheck: lib $(B)/test/test
 	@for suite in $(MEMCHECK); do \
-	    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
 	        --suppressions=test/analyse/valgrind.supp $(B)/test/test -k $$suite || exit 1; done
 
 coverage: ## share of lib/ that the tests run, by gcovr; K=name runs one suite
