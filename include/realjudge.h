@@ -415,9 +415,10 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * call with options->resume. The model is, bit for bit, that of a training that nobody
  * interrupted, on any number of threads, by the same library on the same kind of
  * processor. A checkpoint of other options or another instruction set (RIJ_E_ARGUMENT;
- * RIJ_ISA chooses one) or other data (RIJ_E_DATA) is refused. One training at a time may write to a checkpoint: it locks NAME.lock (flock),
- * which ends with it, also if it is killed, and another one is refused (RIJ_E_FILE). Once
- * the model is saved, rij_checkpoint_remove() takes the checkpoint away.
+ * RIJ_ISA chooses one) or other data (RIJ_E_DATA) is refused. One training at a time may
+ * write to a checkpoint: it locks NAME.lock (flock), which ends with it, also if it is
+ * killed, and another one is refused (RIJ_E_FILE). Once the model is saved,
+ * rij_checkpoint_remove() takes the checkpoint away.
  *
  * The data are audited first, all splits of a manifest (docs/math.md): what is found is
  * told by notes, JPEG histories are aligned, groups of equal pictures joined.

@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include <string.h>
 
-enum { FUZZ_MOST = 1 << 20 };
+enum { FUZZ_MOST = 1 << 21 };
 
 /* The largest number between a comma and a bracket: where the last tensor ends. */
 static inline size_t fuzz_wanted(const uint8_t *header, size_t n)
