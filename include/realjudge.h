@@ -371,7 +371,8 @@ typedef struct rij_train_options {
     const char *checkpoint; /* file that they are written to, beside it the one before as
                                NAME.1; NULL: none. It stays when the training is done */
     double checkpoint_seconds; /* between two, 0.001..1e6 (300); off: only when `progress`
-                                  asks to stop, which always writes one */
+                                  asks to stop, which always writes one once stage 1 or 2
+                                  has begun */
     int resume; /* 1: go on from the checkpoint, to the same bits; where there is none,
                    start, and say so by a note. 0: refuse to write over one (0) */
     /* messages */
@@ -413,9 +414,11 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  * With options->checkpoint a training that was killed or stopped is resumed by the same
  * call with options->resume. The model is, bit for bit, that of a training that nobody
  * interrupted, on any number of threads, by the same library on the same kind of
- * processor. A checkpoint of other options (RIJ_E_ARGUMENT) or other data (RIJ_E_DATA) is
- * refused. One training at a time may write to a checkpoint; once the model is saved,
- * rij_checkpoint_remove() takes it away.
+ * processor. A checkpoint of other options or another instruction set (RIJ_E_ARGUMENT;
+ * RIJ_ISA chooses one) or other data (RIJ_E_DATA) is refused. One training at a time may
+ * write to a checkpoint: it locks NAME.lock (flock), which ends with it, also if it is
+ * killed, and another one is refused (RIJ_E_FILE). Once the model is saved,
+ * rij_checkpoint_remove() takes the checkpoint away.
  *
  * The data are audited first, all splits of a manifest (docs/math.md): what is found is
  * told by notes, JPEG histories are aligned, groups of equal pictures joined.
@@ -424,7 +427,8 @@ RIJ_API RIJ_MUST_USE rij_status rij_train_options_resolve(rij_train_options *opt
  *   RIJ_E_ARGUMENT   data or model is NULL, or an option is not allowed
  *   RIJ_E_CANCELLED  the progress callback asked to stop
  *   RIJ_E_FILE       the manifest or folder cannot be read, a checkpoint not be written
- *                    (the last good one stands), or one is there that is not resumed
+ *                    (the last good one stands), one is there that is not resumed, or
+ *                    another training writes to it
  *   RIJ_E_MODEL      no generation of the checkpoint is whole, or a newer version's
  *   RIJ_E_DATA       no real images, too few usable ones, a column is missing, a label
  *                    is neither real nor fake, a group lies in two splits; or the audit
@@ -438,11 +442,13 @@ RIJ_API RIJ_MUST_USE rij_status rij_train(const char *data,
                                           const rij_train_options *options,
                                           rij_model **model);
 
-/* Remove a training's checkpoint and what belongs to it, NAME.1 and NAME.new, once the
- * model is saved.
+/* Remove a training's checkpoint and what belongs to it, NAME.1, NAME.new and NAME.lock,
+ * once the model is saved. Other files than ours of these names are removed as well,
+ * save a NAME.lock that holds something.
  *
  * Returns RIJ_OK, also if there is none; RIJ_E_ARGUMENT: path is NULL; RIJ_E_FILE: a file
- * cannot be removed. Since 0.1. */
+ * cannot be removed, or a training is under way that writes to them; RIJ_E_MEMORY.
+ * Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_checkpoint_remove(const char *path);
 
 #ifdef __cplusplus

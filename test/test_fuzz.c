@@ -1,7 +1,7 @@
 /* Every file of every fuzz target's corpus, whole, cut short and with bytes changed: no
  * crash, no leak, memory bounded. What fuzzers found lies there too (found-*). */
 #include "data_place.h"
-#include "fuzz.h"
+#include "fuzz_trainer.h"
 
 static const struct {
     const char *name;
@@ -94,4 +94,22 @@ START_TEST(corpora_hold_files_that_are_read)
 }
 END_TEST
 
-SUITE(fuzz, every_input_of_every_corpus_is_survived, corpora_hold_files_that_are_read)
+START_TEST(a_training_goes_on_from_the_corpus_of_checkpoints)
+{
+    static const char *const good[] = {"stage1", "stage2"};
+
+    for (int i = 0; i < RJ_COUNT(good); i++) {
+        char path[80];
+        unsigned char *bytes;
+        size_t n;
+
+        snprintf(path, sizeof path, "test/fuzz/corpus/checkpoint/%s", good[i]);
+        OK(rj_file_read(path, 1 << 20, &bytes, &n));
+        OK(fuzz_resume(bytes, n));
+        rj_free(bytes);
+    }
+}
+END_TEST
+
+SUITE(fuzz, every_input_of_every_corpus_is_survived, corpora_hold_files_that_are_read,
+      a_training_goes_on_from_the_corpus_of_checkpoints)

@@ -13,7 +13,7 @@ static int kills_wanted(void)
 /* Nothing but the data is left in the folder. */
 static void no_trace_left(const world *w)
 {
-    static const char *const suffixes[] = {"", ".1", ".new"};
+    static const char *const suffixes[] = {"", ".1", ".new", ".lock"};
     char name[210];
 
     OK(rij_checkpoint_remove(w->checkpoint));

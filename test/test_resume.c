@@ -1,6 +1,7 @@
 /* test_resume.c: a training that is stopped and resumed ends in the same file, to the
  * last byte; what does not fit together is refused in words. */
 #include "resume_place.h"
+#include <signal.h>
 
 /* Stops at a message of a phase, and remembers notes. */
 typedef struct listener {
@@ -71,8 +72,13 @@ static void check_stops(const rij_train_options *options, int every)
 
     stop_in_stages(&w, every);
     stop_behind(&w, "examine");
+    stop_behind(&w, "calibrate");
     if (options->decide)
         stop_behind(&w, "distance");
+    if (options->traces > 0) { // behind stage 1, so from the start
+        OK(rij_checkpoint_remove(w.checkpoint));
+        stop_behind(&w, "traces");
+    }
     OK(rij_checkpoint_remove(w.checkpoint));
     ck_assert(!is_there(w.checkpoint) && !is_there(w.older));
     world_free(&w);
@@ -262,6 +268,161 @@ START_TEST(other_options_and_data_are_refused_in_words)
 }
 END_TEST
 
+/* The plain kernels are everywhere, others not; where there are no others this is not
+ * run. */
+START_TEST(a_checkpoint_of_other_instructions_is_refused_in_words)
+{
+    char isa[32], words[80];
+    world w;
+
+    snprintf(isa, sizeof isa, "%s", rj_isa_name(rj_cpu_isa()));
+    if (strcmp(isa, "plain") == 0)
+        return;
+    w = two_generations();
+    snprintf(words, sizeof words, "of instruction set %s, now plain", isa);
+    ck_assert_int_eq(setenv("RIJ_ISA", "plain", 1), 0);
+    refused(&w, resumed(&w, 1), RIJ_E_ARGUMENT, words);
+    ck_assert_int_eq(setenv("RIJ_ISA", isa, 1), 0);
+    finish(&w, 1);
+    world_free(&w);
+}
+END_TEST
+
+/* ---- two at once --------------------------------------------------------------------
+ */
+
+/* Says so when it comes to a phase, and goes no further until it is killed. */
+typedef struct waiter {
+    const char *phase;
+    int step, out;
+} waiter;
+
+static int wait_there(const rij_progress *p, void *user)
+{
+    const waiter *w = user;
+
+    if (strcmp(p->phase, w->phase) != 0 || p->step < w->step)
+        return 0;
+    if (write(w->out, "", 1) == 1)
+        pause();
+    return 1;
+}
+
+/* A training in a process of its own, which has come to this step and waits there. */
+static pid_t begin_and_wait(const world *w, const char *phase, int step)
+{
+    rij_train_options o = resumed(w, 1);
+    waiter there = {.phase = phase, .step = step};
+    int pair[2];
+    char byte;
+    pid_t child;
+
+    ck_assert_int_eq(pipe(pair), 0);
+    there.out = pair[1];
+    o.progress = wait_there;
+    o.user = &there;
+    child = begin(w, &o, NULL, NULL);
+    close(pair[1]);
+    ck_assert_int_eq(read(pair[0], &byte, 1), 1);
+    close(pair[0]);
+    return child;
+}
+
+/* Neither start touches what the other one may be writing right now. */
+static void kept_off(const world *w, int resume)
+{
+    rij_train_options o = resumed(w, 1);
+    char new[210];
+    unsigned char *bytes;
+    size_t n;
+
+    snprintf(new, sizeof new, "%s.new", w->checkpoint);
+    write_text(new, "half of a checkpoint");
+    o.resume = resume;
+    FAILS(train_and_save(w->p.data, &o, w->p.model), RIJ_E_FILE);
+    ck_assert_msg(strstr(rij_last_error(), "another training"), "%s", rij_last_error());
+    FAILS(rij_checkpoint_remove(w->checkpoint), RIJ_E_FILE);
+    ck_assert_msg(strstr(rij_last_error(), "another training"), "%s", rij_last_error());
+    OK(rj_file_read(new, 100, &bytes, &n));
+    ck_assert_str_eq((char *)bytes, "half of a checkpoint");
+    rj_free(bytes);
+}
+
+START_TEST(a_second_training_is_kept_off_until_the_first_ends_or_is_killed)
+{
+    static const waiter places[] = {
+        {"audit", 0, 0}, {"stage 1", 2, 0}, {"stage 2", 3, 0}};
+    const rij_train_options options = both_stages("statistics", 3, 6);
+    world w = world_new(&options);
+    char lock[210];
+
+    snprintf(lock, sizeof lock, "%s.lock", w.checkpoint);
+    for (int i = 0; i < RJ_COUNT(places); i++) {
+        const pid_t first = begin_and_wait(&w, places[i].phase, places[i].step);
+
+        kept_off(&w, 0);
+        kept_off(&w, 1);
+        ck_assert_int_eq(kill(first, SIGKILL), 0);
+        ck_assert_int_eq(end_of(first), -SIGKILL);
+        ck_assert(is_there(lock));
+        if (i == 1) { // its lock went with it, its file goes with the checkpoint
+            OK(rij_checkpoint_remove(w.checkpoint));
+            ck_assert(!is_there(lock) && !is_there(w.checkpoint));
+        }
+        finish(&w, 2);
+        ck_assert(!is_there(lock));
+        OK(rij_checkpoint_remove(w.checkpoint));
+    }
+    world_free(&w);
+}
+END_TEST
+
+/* A process that the first one forked has the lock's file open for longer than it. */
+START_TEST(a_lock_ends_with_its_training_not_with_its_children)
+{
+    const place p = place_new(8, 4);
+    rj_lock *lock = NULL, *second = NULL;
+    char path[256];
+    pid_t child;
+
+    snprintf(path, sizeof path, "%s/lock", p.root);
+    OK(rj_lock_new(path, "nobody", &lock));
+    FAILS(rj_lock_new(path, "the first", &second), RIJ_E_FILE); // in one process too
+    ck_assert(strstr(rij_last_error(), "the first holds the lock"));
+    child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    rj_lock_free(lock);
+    ck_assert(!is_there(path));
+    OK(rj_lock_new(path, "the child", &lock));
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    ck_assert_int_eq(end_of(child), -SIGKILL);
+    write_text(path, "somebody's");
+    rj_lock_free(lock);
+    ck_assert(is_there(path)); // it holds something
+    place_free(&p);
+}
+END_TEST
+
+/* One that is refused leaves what another program calls NAME.new. */
+START_TEST(a_start_that_is_refused_touches_nothing)
+{
+    world w = two_generations();
+    rij_train_options o = resumed(&w, 1);
+    char new[210], lock[210];
+
+    snprintf(new, sizeof new, "%s.new", w.checkpoint);
+    snprintf(lock, sizeof lock, "%s.lock", w.checkpoint);
+    write_text(new, "somebody's");
+    o.resume = 0;
+    refused(&w, o, RIJ_E_FILE, "resume it, or remove it");
+    ck_assert(is_there(new) && !is_there(lock));
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(a_checkpoint_needs_a_name_and_a_place)
 {
     const place p = place_new(8, 4);
@@ -303,5 +464,9 @@ SUITE(resume, stopped_at_any_step_and_resumed_it_ends_in_the_same_file,
       a_missing_newest_generation_is_no_loss,
       a_damaged_generation_never_takes_the_place_of_a_whole_one,
       without_a_whole_generation_nothing_is_trained,
-      other_options_and_data_are_refused_in_words, a_checkpoint_needs_a_name_and_a_place,
+      other_options_and_data_are_refused_in_words,
+      a_checkpoint_of_other_instructions_is_refused_in_words,
+      a_second_training_is_kept_off_until_the_first_ends_or_is_killed,
+      a_lock_ends_with_its_training_not_with_its_children,
+      a_start_that_is_refused_touches_nothing, a_checkpoint_needs_a_name_and_a_place,
       another_file_is_not_taken_for_a_checkpoint)

@@ -269,4 +269,13 @@ rij_status rj_folder_list(const char *dir, rj_list *list);
 void rj_list_free(rj_list *list);
 double rj_now_s(void); /* monotonic clock */
 
+/* ---- lock.c ----------------------------------------------------------------------- */
+
+/* Make and lock the file `path`, which rj_lock_free() takes away again; it goes with a
+ * process that is killed, but for its name. RIJ_E_FILE: `who` (a few words) holds it, in
+ * this process or another, or it cannot be made; RIJ_E_MEMORY. */
+typedef struct rj_lock rj_lock;
+rij_status rj_lock_new(const char *path, const char *who, rj_lock **lock);
+void rj_lock_free(rj_lock *lock); /* NULL is fine */
+
 #endif

@@ -38,6 +38,11 @@ const struct rj_isa *rj_cpu_isa(void)
     return best;
 }
 
+const char *rj_isa_name(const struct rj_isa *isa)
+{
+    return isa->name;
+}
+
 /* The table for pictures of the device's precision. */
 static const rj_fast *pictures(const rj_device *dev)
 {

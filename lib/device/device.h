@@ -186,6 +186,7 @@ rij_status rj_device_shared(rj_device *device, size_t bytes);
 /* The fastest table of kernels this processor has, or the one that RIJ_ISA names (plain,
  * avx2, avx512, avx512bf16) if it has that; cpu/isa.c. Never NULL. */
 const struct rj_isa *rj_cpu_isa(void);
+const char *rj_isa_name(const struct rj_isa *isa); /* as above; never freed */
 
 /* What a picture takes in storage, counted in rj_real. */
 size_t rj_picture_storage(const rj_device *d, const rj_picture *p);

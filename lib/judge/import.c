@@ -2,7 +2,10 @@
  *
  * Such a file has no seal, and no self-test that fits its weights; both are made here.
  * What was measured with other weights (calibration, alarms, figures, the card) would be
- * a promise about a judge that is gone, so it is left out. */
+ * a promise about a judge that is gone, so it is left out. The decision's numbers (a, b,
+ * kappa, the mean and deviation of proximity) were fitted on those weights as well, but
+ * there is no judge without them, and whoever trains a judge further wants them: they
+ * stay as the file has them, and the header says so. */
 #include "judge/judge.h"
 #include <string.h>
 

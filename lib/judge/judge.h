@@ -384,6 +384,7 @@ typedef struct rj_trainer {
     rj_st_file saved; /* a checkpoint, until it is taken up */
     bool resumed;     /* there is one */
     bool damaged;     /* but its newest generation is not whole */
+    rj_lock *lock;    /* that keeps other trainings off it */
     double kept_s;    /* when the last one was written, or the training began */
     /* validation views, judged as they are: views.c */
     int views;
@@ -408,6 +409,10 @@ rij_status rj_trainer_views(rj_trainer *t);
 rij_status rj_trainer_judge(rj_trainer *t, rj_net *net, const float *trace, int traces);
 /* Begin a phase of `steps`; tell of a step with its losses (total, then parts), at most
  * four times a second but for the last one; tell a line. RIJ_E_CANCELLED as asked. */
+/* train.c: threads, device and a net to begin with, by the resolved options; what it
+ * holds when it ends, in success or failure. */
+rij_status rj_trainer_open(rj_trainer *t);
+void rj_trainer_free(rj_trainer *t);
 void rj_trainer_phase(rj_trainer *t, const char *phase, int64_t steps);
 rij_status rj_trainer_tell(rj_trainer *t, int64_t step, int rows, double rate,
                            const double loss[4], bool now);
@@ -418,6 +423,9 @@ rij_status rj_trainer_note(rj_trainer *t, const char *line);
 rij_status rj_trainer_open_checkpoint(rj_trainer *t);
 /* Behind that: refuse other data (RIJ_E_DATA), else stand where it stood. */
 rij_status rj_trainer_resume(rj_trainer *t);
+/* Whether a checkpoint that was read is of this library, these options and this
+ * processor's kernels: RIJ_E_MODEL, RIJ_E_ARGUMENT. */
+rij_status rj_trainer_suits(const rj_trainer *t);
 /* So many steps of the stage are done: write a checkpoint if it is time. */
 rij_status rj_trainer_stands(rj_trainer *t, int64_t steps);
 /* The training was told to stop, between two steps: write one. RIJ_E_CANCELLED, or why it

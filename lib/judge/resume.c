@@ -42,6 +42,12 @@ static int usable(const rj_trainer *t)
     return n;
 }
 
+/* Whose kernels the training computes with: others round otherwise. */
+static const char *kernels(const rj_trainer *t)
+{
+    return strcmp(t->o.device, "ref") == 0 ? t->o.device : rj_isa_name(t->dev->isa);
+}
+
 /* ---- into a file --------------------------------------------------------------------
  */
 
@@ -73,6 +79,7 @@ static rij_status put_entries(const rj_trainer *t, rj_st_file *f)
     status = rj_st_set(f, "train.options", json);
     rj_free(json);
     RJ_TRY(status);
+    RJ_TRY(rj_st_set(f, "train.isa", kernels(t)));
     RJ_TRY(set_bits(f, "data.hash", data_hash(t)));
     RJ_TRY(set_number(f, "data.usable", usable(t)));
     RJ_TRY(set_number(f, "at.stage", at->stage));
@@ -186,7 +193,19 @@ static rij_status get_bits(const rj_trainer *t, const char *key, uint64_t *bits)
     return RIJ_OK;
 }
 
-static rij_status same_options(const rj_trainer *t)
+static rij_status same_kernels(const rj_trainer *t)
+{
+    const char *was;
+
+    RJ_TRY(get_text(t, "train.isa", &was));
+    RJ_REQUIRE(strcmp(was, kernels(t)) == 0, RIJ_E_ARGUMENT,
+               "%.120s: a checkpoint of instruction set %.20s, now %s, whose last bits "
+               "differ; RIJ_ISA=%.20s asks for it",
+               t->o.checkpoint, was, kernels(t), was);
+    return RIJ_OK;
+}
+
+rij_status rj_trainer_suits(const rj_trainer *t)
 {
     const char *was, *version = rj_st_get(&t->saved, "library");
     char differs[RJ_WHY];
@@ -198,7 +217,7 @@ static rij_status same_options(const rj_trainer *t)
     RJ_TRY(rj_options_differ(was, &t->o, differs));
     RJ_REQUIRE(!differs[0], RIJ_E_ARGUMENT,
                "%.120s: a checkpoint of other options: %.100s", t->o.checkpoint, differs);
-    return RIJ_OK;
+    return same_kernels(t);
 }
 
 rij_status rj_trainer_open_checkpoint(rj_trainer *t)
@@ -210,13 +229,16 @@ rij_status rj_trainer_open_checkpoint(rj_trainer *t)
         return RIJ_OK;
     t->kept_s = rj_now_s();
     rj_trainer_phase(t, "read", 0);
+    RJ_TRY(rj_checkpoint_lock(t->o.checkpoint, &t->lock)); // before anything is touched
+    if (!t->o.resume)
+        RJ_TRY(rj_checkpoint_vacant(t->o.checkpoint));
     RJ_TRY(rj_file_probe(t->o.checkpoint));
     if (!t->o.resume)
-        return rj_checkpoint_vacant(t->o.checkpoint);
+        return RIJ_OK;
     RJ_TRY(rj_checkpoint_read(t->o.checkpoint, &t->saved, &generation, why));
     t->resumed = generation != RJ_GENERATION_NONE;
     if (t->resumed)
-        RJ_TRY(same_options(t));
+        RJ_TRY(rj_trainer_suits(t));
     t->damaged = generation == RJ_GENERATION_OLDER;
     snprintf(line, sizeof line, "%s; %s", why,
              t->resumed ? "the older checkpoint is taken" : "the training starts anew");

@@ -184,7 +184,7 @@ static rij_status make_model(rj_trainer *t, rij_model **model)
     return status;
 }
 
-static rij_status train(rj_trainer *t, const char *data, rij_model **model)
+rij_status rj_trainer_open(rj_trainer *t)
 {
     rj_net_config config = {.embedding = t->o.embedding};
 
@@ -197,7 +197,12 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
     RJ_TRY(rj_precision_named(t->o.precision, &t->dev->precision));
     t->tape.dev = t->judging.dev = t->dev;
     t->judging.frozen = true;
-    RJ_TRY(rj_net_new(t->dev, &config, t->o.seed, true, &t->net));
+    return rj_net_new(t->dev, &config, t->o.seed, true, &t->net);
+}
+
+static rij_status train(rj_trainer *t, const char *data, rij_model **model)
+{
+    RJ_TRY(rj_trainer_open(t));
     RJ_TRY(rj_trainer_open_checkpoint(t));
     RJ_TRY(read_data(t, data));
     RJ_TRY(rj_trainer_resume(t));
@@ -207,7 +212,7 @@ static rij_status train(rj_trainer *t, const char *data, rij_model **model)
     return make_model(t, model);
 }
 
-static void free_trainer(rj_trainer *t)
+void rj_trainer_free(rj_trainer *t)
 {
     rj_ready_free(t->ready);
     rj_net_free(t->net);
@@ -218,6 +223,7 @@ static void free_trainer(rj_trainer *t)
     rj_cache_free(t->cache);
     rj_free(t->found);
     rj_st_free(&t->saved);
+    rj_lock_free(t->lock);
     rj_dataset_free(&t->data);
     rj_free(t->trace);
     rj_free(t->distance);
@@ -250,7 +256,7 @@ RIJ_API rij_status rij_train(const char *data, const rij_train_options *options,
     status = train(&t, data, &made);
     if (status == RIJ_E_CANCELLED)
         status = rj_trainer_cancelled(&t);
-    free_trainer(&t);
+    rj_trainer_free(&t);
     if (status == RIJ_OK)
         *model = made;
     return status;

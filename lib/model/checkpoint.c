@@ -4,6 +4,7 @@
  *     PATH      the newest
  *     PATH.1    the one before
  *     PATH.new  one that is being written, or that a killed process left
+ *     PATH.lock locked while a training may write to any of these
  *
  * A generation that is damaged, or missing since the process died between two renames, is
  * no loss: the other one is whole. What is in it is the trainer's (judge/resume.c). */
@@ -43,7 +44,7 @@ rij_status rj_checkpoint_write(const char *path, bool replace, rj_st_file *f)
     return status;
 }
 
-static rij_status check(const char *path, const rj_st_file *f)
+rij_status rj_checkpoint_check(const char *path, const rj_st_file *f)
 {
     const char *what = rj_st_get(f, "format"), *number = rj_st_get(f, "format_version");
 
@@ -62,7 +63,7 @@ static rij_status read_one(const char *path, rj_st_file *f)
     rij_status status;
 
     RJ_TRY(rj_st_read(path, &read));
-    status = check(path, &read);
+    status = rj_checkpoint_check(path, &read);
     if (status == RIJ_OK)
         *f = read;
     else
@@ -113,18 +114,41 @@ rij_status rj_checkpoint_vacant(const char *path)
     return RIJ_OK;
 }
 
+rij_status rj_checkpoint_lock(const char *path, rj_lock **lock)
+{
+    char name[PATH_BYTES];
+
+    RJ_TRY(name_of(path, ".lock", name));
+    return rj_lock_new(name, "another training of this checkpoint", lock);
+}
+
 /* The newest goes last, so that what a killed process leaves can still be resumed. */
-RIJ_API rij_status rij_checkpoint_remove(const char *path)
+static rij_status remove_all(const char *path)
 {
     static const char *const suffixes[] = {".new", ".1", ""};
     char name[PATH_BYTES];
 
-    RJ_REQUIRE(path, RIJ_E_ARGUMENT, "rij_checkpoint_remove: path is NULL");
     for (int i = 0; i < RJ_COUNT(suffixes); i++) {
         RJ_TRY(name_of(path, suffixes[i], name));
         RJ_TRY(rj_file_remove(name));
     }
     return RIJ_OK;
+}
+
+/* Without a lock's file there is no training to keep off. */
+RIJ_API rij_status rij_checkpoint_remove(const char *path)
+{
+    char name[PATH_BYTES];
+    rj_lock *lock = NULL;
+    rij_status status;
+
+    RJ_REQUIRE(path, RIJ_E_ARGUMENT, "rij_checkpoint_remove: path is NULL");
+    RJ_TRY(name_of(path, ".lock", name));
+    if (rj_file_is_there(name))
+        RJ_TRY(rj_checkpoint_lock(path, &lock));
+    status = remove_all(path);
+    rj_lock_free(lock);
+    return status;
 }
 
 /* ---- parameters ---------------------------------------------------------------------

@@ -82,8 +82,13 @@ enum rj_generation { RJ_GENERATION_NONE, RJ_GENERATION_NEWEST, RJ_GENERATION_OLD
 enum { RJ_WHY = 256 };
 rij_status rj_checkpoint_read(const char *path, rj_st_file *f,
                               enum rj_generation *generation, char why[RJ_WHY]);
+/* Whether a file is a checkpoint that this version reads; RIJ_E_MODEL. */
+rij_status rj_checkpoint_check(const char *path, const rj_st_file *f);
 rij_status
 rj_checkpoint_vacant(const char *path); /* RIJ_E_FILE: some generation is there */
+/* Keep every other training off this checkpoint until rj_lock_free(). RIJ_E_FILE: there
+ * is one; RIJ_E_MEMORY. */
+rij_status rj_checkpoint_lock(const char *path, rj_lock **lock);
 
 /* ---- model.c, model_file.c
  * ------------------------------------------------------------------- */

@@ -1,8 +1,7 @@
 /* make_corpus.c: writes the first inputs of every fuzz target, test/fuzz/corpus/NAME/..:
  * small files of every kind we read, made here. `make fuzz-corpus` runs it; what fuzzers
  * found (found-*) stays. */
-#include "fuzz.h"
-#include "judge/judge.h"
+#include "fuzz_trainer.h"
 #include <avif/avif.h>
 #include <libheif/heif.h>
 #include <png.h>
@@ -14,21 +13,23 @@
 
 static const char *root;
 
+static void must(rij_status status)
+{
+    if (status == RIJ_OK)
+        return;
+    fprintf(stderr, "%s\n", rij_last_error());
+    exit(1);
+}
+
 static void save(const char *name, const void *bytes, size_t n)
 {
     char path[600];
-    rij_status status;
 
     snprintf(path, sizeof path, "%s/%s", root, name);
     *strrchr(path, '/') = 0;
-    status = rj_folder_make(path);
+    must(rj_folder_make(path));
     snprintf(path, sizeof path, "%s/%s", root, name);
-    if (status == RIJ_OK)
-        status = rj_file_write(path, bytes, n);
-    if (status != RIJ_OK) {
-        fprintf(stderr, "%s\n", rij_last_error());
-        exit(1);
-    }
+    must(rj_file_write(path, bytes, n));
 }
 
 /* Ramps with a corner of noise. */
@@ -251,41 +252,86 @@ static void tensors(const char *name, const char *header, size_t data)
     free(bytes);
 }
 
-/* The smallest judge there is, without its seal and, but for 64 bytes, its numbers: the
- * target puts some in. */
+/* The file without its seal and, but for 64 bytes, its numbers: the target puts some in.
+ */
+static void behead(const char *path)
+{
+    unsigned char *bytes = NULL;
+    size_t n = 0, header;
+
+    must(rj_file_read(path, 1 << 22, &bytes, &n));
+    header = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
+    memcpy(memmem(bytes, header, "\"hash\"", 6), "\"hush\"", 6);
+    must(rj_file_write(path, bytes, header + 64));
+    rj_free(bytes);
+}
+
+/* The smallest judge there is. */
 static void models(void)
 {
     const rj_net_config config = {
         .encoder = "statistics", .front = "raw", .embedding = 8};
     rij_model *model = NULL;
     rj_st_file f = {0};
-    unsigned char *bytes = NULL;
-    size_t n = 0, header;
     char path[600];
-    rij_status status = rj_model_new(&config, "cpu", 1, 32, &model);
 
-    if (status == RIJ_OK)
-        status = rj_model_seal(model);
-    if (status == RIJ_OK)
-        status = rj_model_to_file(model, &f);
+    must(rj_model_new(&config, "cpu", 1, 32, &model));
+    must(rj_model_seal(model));
+    must(rj_model_to_file(model, &f));
     snprintf(path, sizeof path, "%s/model", root);
-    if (status == RIJ_OK)
-        status = rj_folder_make(path);
+    must(rj_folder_make(path));
     snprintf(path, sizeof path, "%s/model/smallest", root);
-    if (status == RIJ_OK)
-        status = rj_st_write(path, &f);
-    if (status == RIJ_OK)
-        status = rj_file_read(path, 1 << 20, &bytes, &n);
-    if (status != RIJ_OK) {
-        fprintf(stderr, "%s\n", rij_last_error());
-        exit(1);
-    }
-    header = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
-    memcpy(memmem(bytes, header, "\"hash\"", 6), "\"hush\"", 6);
-    save("model/smallest", bytes, header + 64);
-    rj_free(bytes);
+    must(rj_st_write(path, &f));
     rj_st_free(&f);
     rij_model_free(model);
+    behead(path);
+}
+
+/* What a training without images leaves behind a step of either stage. */
+static void checkpoints(void)
+{
+    for (int stage = 1; stage <= 2; stage++) {
+        char path[600];
+        rj_trainer t = fuzz_trainer(path);
+        const rj_optimiser o = {.adamw = stage == 2};
+
+        snprintf(path, sizeof path, "%s/checkpoint", root);
+        must(rj_folder_make(path));
+        snprintf(path, sizeof path, "%s/checkpoint/stage%d", root, stage);
+        must(rij_checkpoint_remove(path));
+        must(rj_trainer_open(&t));
+        t.at = (rj_standing){.stage = stage, .best = stage == 2 ? 0.5 : 0};
+        if (stage == 2) {
+            must(rj_train_freeze(&t));
+            must(rj_train_best(&t));
+            t.traces = t.o.traces;
+            t.trace = rj_alloc((size_t)t.traces * 8, sizeof *t.trace);
+            memset(t.trace, 0, (size_t)t.traces * 8 * sizeof *t.trace);
+        }
+        must(rj_optimiser_begin(&o, rj_net_params(t.net)));
+        must(rj_trainer_stands(&t, 1));
+        rj_trainer_free(&t);
+        behead(path);
+    }
+}
+
+static void options(void)
+{
+    rij_train_options o = RIJ_TRAIN_OPTIONS_INIT;
+    char *text = NULL;
+
+    must(rij_train_options_resolve(&o));
+    must(rj_options_text(&o, &text));
+    save("options/same", text, strlen(text));
+    rj_free(text);
+    o.steps2++;
+    o.allow = "mean colour";
+    must(rj_options_text(&o, &text));
+    save("options/other", text, strlen(text));
+    rj_free(text);
+    save("options/number", "{\"seed\":1e400}", 14);
+    save("options/nothing", "{}", 2);
+    save("options/array", "[[[[{\"seed\":[]}]]]]", 19);
 }
 
 int main(int argc, char **argv)
@@ -310,5 +356,7 @@ int main(int argc, char **argv)
             "\"data_offsets\":[0,18446744073709551615]}}",
             4);
     models();
+    checkpoints();
+    options();
     return 0;
 }
