@@ -232,8 +232,8 @@ typedef struct rij_audit_pair {
  * report   Free it with rij_audit_report_free(). NULL on failure.
  *
  * Returns RIJ_OK, or RIJ_E_ARGUMENT, RIJ_E_CANCELLED, RIJ_E_FILE, RIJ_E_DATA (one class
- * only, or none usable), RIJ_E_MEMORY, RIJ_E_DEVICE (no process for `isolate`). Since
- * 0.1. */
+ * only, or none usable), RIJ_E_MEMORY, RIJ_E_DEVICE (no process for `isolate`).
+ * Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_audit(const char *data,
                                           const rij_audit_options *options,
                                           rij_audit_report **report);
