@@ -215,7 +215,8 @@ typedef struct rij_open_options {
                     child process of its own, whose memory, time and files are limited
                     and, where the build has libseccomp, its system calls too: a decoder
                     that crashes costs one image, RIJ_E_IMAGE, not the process. Opening
-                    forks, so open before you start threads. Linux. (0) */
+                    forks, so open before you start threads; a wait() for any child in
+                    another thread may meet a process of it. Linux. (0) */
 } rij_open_options;
 
 #define RIJ_OPEN_OPTIONS_INIT                                                            \

@@ -212,7 +212,8 @@ rij_status rj_parallel_for(rj_pool *pool, int n, rj_piece piece, void *job);
 
 /* Work on bytes of strangers in a process of its own, one for each piece, with limits on
  * memory, time and files and, where the build has libseccomp, a filter of system calls.
- * RIJ_OK, RIJ_E_IMAGE or RIJ_E_MEMORY; `used` bytes of out, and two numbers. */
+ * RIJ_OK, RIJ_E_IMAGE or RIJ_E_MEMORY; `used` bytes of out, and two numbers. What the work
+ * can see is the memory of the process as it was when the cage was made. */
 typedef rij_status (*rj_caged)(const uint8_t *in, size_t n, uint8_t *out, size_t room,
                                size_t *used, int number[2]);
 typedef struct rj_cage_limits {
@@ -221,7 +222,10 @@ typedef struct rj_cage_limits {
     int cpu_s, wall_s; /* seconds of a processor, and of waiting */
 } rj_cage_limits;
 typedef struct rj_cage rj_cage; /* any number of threads may use one */
-/* Forks: best before there are threads. RIJ_E_DEVICE: the system refuses. */
+/* Forks: best before there are threads. It forks twice, so the process that stays is no
+ * child of this one, unless this one adopts orphans (process 1, or a subreaper); the first
+ * is one for a moment, and a wait() for any child in another thread may meet it.
+ * RIJ_E_DEVICE: the system refuses. */
 rij_status rj_cage_new(rj_caged work, const rj_cage_limits *limits, rj_cage **cage);
 void rj_cage_free(rj_cage *cage); /* NULL is fine; nobody may be using it */
 typedef struct rj_caged_result {
@@ -229,8 +233,8 @@ typedef struct rj_caged_result {
     size_t n;
     int number[2]; /* as the worker says: not to be believed */
 } rj_caged_result;
-/* What the work returns; RIJ_E_IMAGE with the reason if it dies or is stopped;
- * RIJ_E_DEVICE, RIJ_E_MEMORY. */
+/* What the work returns; RIJ_E_IMAGE with the reason if it dies, is stopped, lies, or
+ * needs more memory than its limit; RIJ_E_DEVICE, RIJ_E_MEMORY: of the caller's side. */
 rij_status rj_cage_run(rj_cage *cage, const uint8_t *in, size_t n,
                        rj_caged_result *result);
 

@@ -14,52 +14,106 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { BY_DESCRIPTOR = 3 }; /* P_PIDFD, which C libraries before 2.36 do not name */
 enum { GRACE_S = 5 }; /* behind the limit on time, until nobody is expected to answer */
 
 struct rj_cage {
     cage_plan plan;
     pthread_mutex_t lock; /* of control */
     int control;          /* -1: the process is yet to be started */
+    int process;          /* a descriptor of it; -1 before Linux 5.3 */
+    pid_t owner;          /* who started it */
     long started;         /* how often it was */
 };
 
 /* Fork twice, so that the process is no child of the caller's, whose wait() must not meet
- * it. */
+ * it. No handler of the caller's runs in either: signals are blocked until they are
+ * settled. 0, or an errno. */
+static int fork_away(const cage_plan *plan, const int pair[2])
+{
+    sigset_t all, before;
+    int how = 0, no = 0;
+    pid_t pid;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) {
+        pid = fork();
+        if (pid == 0)
+            rj_cage_serve(plan, pair[1]);
+        _exit(pid < 0 ? errno : 0);
+    }
+    if (pid < 0)
+        no = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    while (pid > 0 && waitpid(pid, &how, 0) < 0 && errno == EINTR)
+        ; // ECHILD: another thread met it
+    return WIFEXITED(how) && WEXITSTATUS(how) ? WEXITSTATUS(how) : no;
+}
+
+/* Its number, which says too that it is settled; 0: there is none. */
+static pid_t number_of(int control)
+{
+    struct pollfd wait = {control, POLLIN, 0};
+    const double until_s = rj_now_s() + GRACE_S;
+    int32_t number = 0;
+    ssize_t n = -1;
+
+    while (n < 0 && rj_now_s() < until_s)
+        if (poll(&wait, 1, 100) > 0) {
+            n = recv(control, &number, sizeof number, 0);
+            if (n < 0 && errno != EINTR)
+                break;
+        }
+    return n == sizeof number ? number : 0;
+}
+
 static rij_status start(rj_cage *c)
 {
-    int pair[2], how = 0;
-    pid_t pid;
+    int pair[2], no;
+    pid_t number;
 
     RJ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0,
                RIJ_E_DEVICE, "isolate: no socket: %s", strerror(errno));
-    pid = fork();
-    if (pid == 0) {
-        if (fork() == 0)
-            rj_cage_serve(&c->plan, pair[1]);
-        _exit(0);
-    }
+    no = fork_away(&c->plan, pair);
     close(pair[1]);
-    while (pid > 0 && waitpid(pid, &how, 0) < 0 && errno == EINTR)
-        ;
-    if (pid < 0) {
+    number = no ? 0 : number_of(pair[0]);
+    if (number <= 0) {
         close(pair[0]);
-        return rj_fail(RIJ_E_DEVICE, "isolate: no process: %s", strerror(errno));
+        return rj_fail(RIJ_E_DEVICE, "isolate: no process: %s",
+                       no ? strerror(no) : "it ended before it was ready");
     }
+    c->process = (int)syscall(SYS_pidfd_open, number, 0);
     c->control = pair[0];
+    c->owner = getpid();
     c->started++;
     return RIJ_OK;
 }
 
+/* To a caller that adopts orphans (process 1 of a container) it has become a child: it is
+ * waited for, by a descriptor, as its number may be another's by now. To all others there
+ * is no such child, and it is not waited for. */
 static void stop(rj_cage *c)
 {
-    if (c->control >= 0) {
+    siginfo_t how;
+
+    if (c->control < 0)
+        return;
+    if (c->owner == getpid())            // not in a process that the caller forked
         shutdown(c->control, SHUT_RDWR); // whoever else may hold it
-        close(c->control);
-    }
+    close(c->control);
     c->control = -1;
+    if (c->process < 0)
+        return;
+    while (waitid((idtype_t)BY_DESCRIPTOR, (id_t)c->process, &how, WEXITED) != 0 &&
+           errno == EINTR)
+        ;
+    close(c->process);
 }
 
 rij_status rj_cage_new(rj_caged work, const rj_cage_limits *limits, rj_cage **cage)
@@ -70,7 +124,7 @@ rij_status rj_cage_new(rj_caged work, const rj_cage_limits *limits, rj_cage **ca
     RJ_REQUIRE(c, RIJ_E_MEMORY, "isolate: no memory");
     c->plan.work = work;
     c->plan.limits = *limits;
-    c->control = -1;
+    c->control = c->process = -1;
     status = rj_cage_filter(&c->plan.filter);
     if (status == RIJ_OK)
         status = start(c);
@@ -136,28 +190,60 @@ static rij_status ask(rj_cage *c, const cage_request *r, const int fd[CAGE_FDS],
     return status;
 }
 
-/* Take the first answer on a socket. Where all who could answer are gone, or time is up,
- * it says so. */
-static void hear(int fd, int wall_s, cage_answer *a)
+/* What a worker said, if anything: whatever else it may be, it is an answer. */
+static bool heard_worker(int fd, cage_answer *a)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, a, sizeof *a, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return false;
+    a->end = n == (ssize_t)sizeof *a ? CAGE_ANSWERED : CAGE_NONSENSE;
+    return true;
+}
+
+/* What our own code said. */
+static void heard_watcher(int fd, cage_answer *a)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, a, sizeof *a, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)sizeof *a)
+        a->end = CAGE_GONE;
+}
+
+/* Take the worker's answer from fd[0], or else what became of it from fd[1]. Where all
+ * who could tell are gone, or time is up, it says so. */
+static void hear(const int fd[2], int wall_s, cage_answer *a)
 {
     const double until_s = rj_now_s() + wall_s + GRACE_S;
+    struct pollfd wait[2] = {{fd[0], POLLIN, 0}, {fd[1], POLLIN, 0}};
 
     for (;;) {
-        struct pollfd wait = {fd, POLLIN, 0};
         const double left_s = until_s - rj_now_s();
-        ssize_t n;
 
         *a = (cage_answer){.end = CAGE_OVERDUE};
         if (left_s <= 0)
             return;
-        if (poll(&wait, 1, (int)(left_s * 1000) + 1) <= 0)
-            continue;
-        n = recv(fd, a, sizeof *a, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != (ssize_t)sizeof *a)
-            a->end = CAGE_GONE;
-        return;
+        if (poll(wait, 2, (int)(left_s * 1000) + 1) < 0) {
+            if (errno == EINTR)
+                continue;
+            *a = (cage_answer){CAGE_FAILED, errno, {0}, 0, "answer"};
+            return;
+        }
+        if (wait[0].revents && heard_worker(fd[0], a))
+            return;
+        if (wait[1].revents) {
+            if (!heard_worker(fd[0], a)) // it was sent before
+                heard_watcher(fd[1], a);
+            return;
+        }
+        if (wait[0].revents)
+            wait[0].fd = -1; // closed without a word
     }
 }
 
@@ -195,9 +281,11 @@ static rij_status judge(const rj_cage *c, cage_answer *a)
     default:
         return rj_fail(RIJ_E_IMAGE, "the decoder answers nonsense");
     }
+    RJ_REQUIRE(a->status != RIJ_E_MEMORY, RIJ_E_IMAGE,
+               "the decoder needs more than %zu MiB of memory",
+               c->plan.limits.memory >> 20);
     RJ_REQUIRE(a->used <= c->plan.limits.out &&
-                   (a->status == RIJ_OK || a->status == RIJ_E_MEMORY ||
-                    a->status == RIJ_E_IMAGE),
+                   (a->status == RIJ_OK || a->status == RIJ_E_IMAGE),
                RIJ_E_IMAGE, "the decoder answers nonsense");
     return a->status == RIJ_OK ? RIJ_OK : rj_fail((rij_status)a->status, "%s", a->note);
 }
@@ -266,16 +354,25 @@ static rij_status talk(rj_cage *c, const int file[2], size_t n, long *number,
 {
     const cage_request request = {n};
     rij_status status;
-    int heard[2];
+    int worker[2], watcher[2];
 
-    RJ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, heard) == 0,
+    RJ_REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, worker) == 0,
                RIJ_E_DEVICE, "isolate: no socket: %s", strerror(errno));
-    status = ask(c, &request, (const int[CAGE_FDS]){file[0], file[1], heard[1]}, *number,
-                 number);
-    close(heard[1]);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, watcher) != 0) {
+        status = rj_fail(RIJ_E_DEVICE, "isolate: no socket: %s", strerror(errno));
+        close(worker[0]);
+        close(worker[1]);
+        return status;
+    }
+    status =
+        ask(c, &request, (const int[CAGE_FDS]){file[0], file[1], worker[1], watcher[1]},
+            *number, number);
+    close(worker[1]);
+    close(watcher[1]);
     if (status == RIJ_OK)
-        hear(heard[0], c->plan.limits.wall_s, a);
-    close(heard[0]);
+        hear((const int[2]){worker[0], watcher[0]}, c->plan.limits.wall_s, a);
+    close(worker[0]);
+    close(watcher[0]);
     return status;
 }
 

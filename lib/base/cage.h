@@ -1,20 +1,29 @@
-/* cage.h: what the three files of the cage share. Nobody else includes it. */
+/* cage.h: what the three files of the cage share, and their test. Nobody else includes
+ * it. */
 #ifndef RJ_CAGE_H
 #define RJ_CAGE_H
 
 #include "base/base.h"
 #include <sys/types.h>
 
-enum { CAGE_NOTE = 200, CAGE_FDS = 3 };
+enum { CAGE_NOTE = 200, CAGE_FDS = 4 };
 
-/* What asks for one piece of work; three descriptors travel with it: the input, the
- * output, and where the answer goes. */
+/* What asks for one piece of work; descriptors travel with it: the input, the output,
+ * where the worker's answer goes, and where that goes which only our own code says. */
 typedef struct cage_request {
     uint64_t in_bytes;
 } cage_request;
 
-/* What comes back: from the worker itself, or, with `died`, from who watches over it. */
-enum cage_end { CAGE_ANSWERED, CAGE_DIED, CAGE_OVERDUE, CAGE_FAILED, CAGE_GONE };
+/* What comes back: CAGE_ANSWERED from the worker, everything else from who watches over
+ * it, or from the worker before it looked at the input. */
+enum cage_end {
+    CAGE_ANSWERED,
+    CAGE_DIED,
+    CAGE_OVERDUE,
+    CAGE_FAILED,
+    CAGE_GONE,
+    CAGE_NONSENSE
+};
 typedef struct cage_answer {
     int32_t end;    /* enum cage_end */
     int32_t status; /* of the work; the signal or errno of another end */
@@ -38,7 +47,8 @@ typedef struct cage_plan {
     cage_filter filter;
 } cage_plan;
 
-/* In the child: serve requests from `control` until it is closed; never comes back. */
+/* In the child: send the process's number, then serve requests from `control` until it is
+ * closed; never comes back. */
 void rj_cage_serve(const cage_plan *plan, int control) __attribute__((noreturn));
 
 #endif

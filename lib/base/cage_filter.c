@@ -1,9 +1,12 @@
 /* cage_filter.c: which system calls a caged worker may make: to compute, to take and give
  * back memory, to start threads of its own process (libheif decodes on one), to write to
- * the one descriptor it is left with, and to end. Whatever reaches for files, sockets,
- * other processes or programs ends it (SIGSYS); anything else answers EPERM, since C
- * libraries try calls that they can do without. No memory becomes executable. A build
- * with sanitizers has no filter: they read /proc and map as they like. */
+ * the one descriptor it is left with, and to end. Some calls that no decoder makes
+ * (programs, sockets, debugging) end it by SIGSYS; all others, so those that open files
+ * or make processes, answer EPERM, since C libraries try calls that they can do without.
+ * No signal can be sent, not even to itself: a filter cannot tell whose number it is, so
+ * abort() ends by its last resort, a bad instruction (signal 11). No memory becomes
+ * executable. A build with sanitizers has no filter: they read /proc and map as they
+ * like. */
 #include "base/cage.h"
 
 #if defined(RJ_HAS_libseccomp) && !defined(RJ_SANITIZED)
@@ -17,6 +20,7 @@
 enum { ANSWER_FD = 3 };
 
 static const int allowed[] = {
+    SCMP_SYS(close),
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
@@ -59,8 +63,6 @@ static int add_rules(scmp_filter_ctx rules)
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     failed |= seccomp_rule_add(rules, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    // abort() raises a signal in its own process
-    failed |= seccomp_rule_add(rules, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 0);
     // glibc falls back on clone, whose flags a filter can see
     failed |= seccomp_rule_add(rules, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     failed |= seccomp_rule_add(

@@ -3,7 +3,8 @@
  * as long as it lives. Each request gets a worker, a fork of its own: what one input does
  * to its worker meets no other input. The worker maps input and output, gives up all
  * other descriptors but the answer's, accepts its limits and the filter, works, answers,
- * ends. Whoever dies, or takes too long, is reported by the process that waits.
+ * ends. Whoever dies, or takes too long, is reported by the process that waits, on a
+ * socket that the worker has no more when it looks at its input.
  *
  * The first fork may come from a process with many threads. Until it is alone here it
  * only makes system calls. A worker then calls decoders, whose locks another thread of
@@ -29,12 +30,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { IN, OUT, ANSWER };
-enum { ANSWER_FD = 3, CONTROL_FD = 3, CHILDREN_FD = 4, MOST_WORKERS = 300 };
+enum { IN, OUT, ANSWER, REPORT };
+enum { ANSWER_FD = 3, REPORT_FD = 4 }; /* of a worker */
+enum { CONTROL_FD = 3, CHILDREN_FD = 4, FIRST_FREE_FD = 5 };
+enum { MOST_WORKERS = 300 }; /* at once; more requests wait in the socket */
 
 typedef struct worker {
     pid_t pid;
-    int answer;
+    int report;
     double begun_s;
 } worker;
 
@@ -42,12 +45,12 @@ typedef struct server {
     const cage_plan *plan;
     size_t bytes; // of address space that it had itself
     worker worker[MOST_WORKERS];
-    int workers;
+    int workers, most; // as many as there are descriptors for
 } server;
 
 /* ---- the worker ------------------------------------------------------------------- */
 
-static void answer(int fd, const cage_answer *a)
+static void say(int fd, const cage_answer *a)
 {
     ssize_t put;
 
@@ -56,13 +59,13 @@ static void answer(int fd, const cage_answer *a)
     while (put < 0 && errno == EINTR);
 }
 
-static void fail(int fd, const char *what)
+/* `what` is not to be had, for the reason in errno. */
+static void say_failed(int fd, const char *what)
 {
     cage_answer a = {.end = CAGE_FAILED, .status = errno};
 
     snprintf(a.note, sizeof a.note, "%s", what);
-    answer(fd, &a);
-    _exit(1);
+    say(fd, &a);
 }
 
 static void close_from(int first)
@@ -116,19 +119,25 @@ static void work(const server *s, const cage_request *r, const int fd[CAGE_FDS])
     if (r->in_bytes > 0)
         in = mmap(NULL, r->in_bytes, PROT_READ, MAP_PRIVATE, fd[IN], 0);
     out = mmap(NULL, p->limits.out, PROT_READ | PROT_WRITE, MAP_SHARED, fd[OUT], 0);
-    if (in == MAP_FAILED || out == MAP_FAILED)
-        fail(fd[ANSWER], "memory of the input");
-    if (dup2(fd[ANSWER], ANSWER_FD) < 0)
-        fail(fd[ANSWER], "descriptors");
-    close_from(ANSWER_FD + 1);
-    if (!shut(s))
-        fail(ANSWER_FD, p->filter.n ? "limits, or the filter of system calls" : "limits");
+    // the numbers that came are all above these two
+    if (in == MAP_FAILED || out == MAP_FAILED || dup2(fd[ANSWER], ANSWER_FD) < 0 ||
+        dup2(fd[REPORT], REPORT_FD) < 0) {
+        say_failed(fd[REPORT], "memory for the input");
+        _exit(1);
+    }
+    close_from(REPORT_FD + 1);
+    if (!shut(s)) {
+        say_failed(REPORT_FD,
+                   p->filter.n ? "limits, or filter of system calls" : "limits");
+        _exit(1);
+    }
+    close(REPORT_FD);
     a.status = (int32_t)p->work(in, r->in_bytes, out, p->limits.out, &used, number);
     a.used = used;
     memcpy(a.number, number, sizeof number);
     if (a.status != RIJ_OK)
         snprintf(a.note, sizeof a.note, "%s", rij_last_error());
-    answer(ANSWER_FD, &a);
+    say(ANSWER_FD, &a);
     _exit(0);
 }
 
@@ -164,31 +173,32 @@ static int receive(cage_request *r, int fd[CAGE_FDS])
 
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
         return 0;
-    if (n != sizeof *r || !c || c->cmsg_len != CMSG_LEN(sizeof(int) * CAGE_FDS))
+    if (n != sizeof *r || !c || c->cmsg_len != CMSG_LEN(sizeof(int) * CAGE_FDS)) {
+        for (size_t i = 0; c && CMSG_LEN(sizeof(int) * (i + 1)) <= c->cmsg_len; i++) {
+            memcpy(fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            close(fd[0]);
+        }
         return -1;
+    }
     memcpy(fd, CMSG_DATA(c), sizeof(int) * CAGE_FDS);
     return 1;
 }
 
 static void begin(server *s, const cage_request *r, const int fd[CAGE_FDS])
 {
-    const cage_answer none = {.end = CAGE_FAILED, .status = EAGAIN, .note = "a process"};
-    const pid_t pid = s->workers < MOST_WORKERS ? fork() : -1;
+    const pid_t pid = fork();
 
     if (pid == 0)
         work(s, r, fd);
-    close(fd[IN]);
-    close(fd[OUT]);
-    if (pid > 0) {
-        s->worker[s->workers++] = (worker){pid, fd[ANSWER], rj_now_s()};
-        return;
-    }
-    answer(fd[ANSWER], &none);
-    close(fd[ANSWER]);
+    if (pid < 0)
+        say_failed(fd[REPORT], "process");
+    else
+        s->worker[s->workers++] = (worker){pid, fd[REPORT], rj_now_s()};
+    for (int i = 0; i < (pid < 0 ? CAGE_FDS : REPORT); i++)
+        close(fd[i]);
 }
 
-/* A worker has ended: say so. Its own answer, if there was one, was sent before, and the
- * first one counts. */
+/* A worker has ended: say so. Its own answer, if there was one, was sent before. */
 static void ended(server *s, pid_t pid, int how)
 {
     for (int i = 0; i < s->workers; i++)
@@ -197,8 +207,8 @@ static void ended(server *s, pid_t pid, int how)
             const cage_answer a = {.end = late ? CAGE_OVERDUE : CAGE_DIED,
                                    .status = WIFSIGNALED(how) ? WTERMSIG(how) : 0};
 
-            answer(s->worker[i].answer, &a);
-            close(s->worker[i].answer);
+            say(s->worker[i].report, &a);
+            close(s->worker[i].report);
             s->worker[i] = s->worker[--s->workers];
             return;
         }
@@ -225,21 +235,27 @@ static void end_late(server *s)
         }
 }
 
-/* Alone: a session of its own, no signal of the caller's, nothing open but `control`. */
+/* Alone: a session and folder of its own, no signal of the caller's (all are blocked
+ * since before the fork), nothing open but `control`. */
 static void settle(int control)
 {
-    const int nothing = open("/dev/null", O_RDWR);
-    sigset_t children, all;
+    // out of the way of the numbers below, some of which the caller may have closed
+    const int kept = fcntl(control, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t children;
 
+    if (nothing < 0) // a root without devices
+        nothing = memfd_create("nothing", MFD_CLOEXEC);
     setsid();
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
+    if (kept < 0 || nothing < 0 || chdir("/") != 0)
+        _exit(1);
     for (int i = 1; i < NSIG; i++)
-        signal(i, i == SIGPIPE ? SIG_IGN : SIG_DFL);
+        if (signal(i, SIG_IGN) != SIG_ERR &&
+            i != SIGPIPE) // which forgets those that came
+            signal(i, SIG_DFL);
     for (int i = 0; i < 3; i++)
         dup2(nothing, i);
-    if (control != CONTROL_FD)
-        dup2(control, CONTROL_FD);
+    dup2(kept, CONTROL_FD);
     close_from(CHILDREN_FD);
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
@@ -248,22 +264,44 @@ static void settle(int control)
     sigprocmask(SIG_SETMASK, &children, NULL);
 }
 
+/* A worker keeps one of our descriptors; a request comes with four, and two are ours. */
+static int most_workers(void)
+{
+    struct rlimit files;
+    const int others = FIRST_FREE_FD + CAGE_FDS + 2;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+        files.rlim_cur > (rlim_t)(MOST_WORKERS + others))
+        return MOST_WORKERS;
+    return RJ_MAX((int)files.rlim_cur - others, 1);
+}
+
 void rj_cage_serve(const cage_plan *plan, int control)
 {
-    server s = {.plan = plan};
+    const int32_t number = getpid();
+    server s = {.plan = plan, .most = most_workers()};
     struct pollfd wait[2] = {{CONTROL_FD, POLLIN, 0}, {CHILDREN_FD, POLLIN, 0}};
     cage_request request = {0};
     int fd[CAGE_FDS], got = -1;
 
     settle(control);
     s.bytes = own_bytes();
+    if (write(CONTROL_FD, &number, sizeof number) != sizeof number)
+        _exit(1);
     while (got != 0) {
-        if (poll(wait, 2, s.workers ? 200 : -1) < 0 && errno != EINTR)
-            break;
+        wait[0].events = s.workers < s.most ? POLLIN : 0; // its end is told even then
+        if (poll(wait, 2, s.workers ? 200 : -1) < 0) {
+            if (errno != EINTR)
+                break;
+            continue;
+        }
         if (wait[1].revents)
             reap(&s);
         end_late(&s);
-        got = wait[0].revents ? receive(&request, fd) : -1;
+        if (wait[0].revents)
+            got = s.workers < s.most ? receive(&request, fd) : 0;
+        else
+            got = -1;
         if (got == 1)
             begin(&s, &request, fd);
     }

@@ -10,6 +10,12 @@
 #ifdef RJ_HAS_libavif
 #    include <avif/avif.h>
 
+#    if AVIF_VERSION_MAJOR >= 1 // the same numbers, under the name of the standard
+#        define MIRROR axis
+#    else
+#        define MIRROR mode
+#    endif
+
 /* What Exif would call the turning by `angle` quarters against the clock, then mirroring
  * of left and right (1), of top and bottom (0) or none (-1). */
 static int orientation_of(const avifImage *image)
@@ -18,7 +24,7 @@ static int orientation_of(const avifImage *image)
     const int angle =
         image->transformFlags & AVIF_TRANSFORM_IROT ? image->irot.angle & 3 : 0;
     const int mirror =
-        image->transformFlags & AVIF_TRANSFORM_IMIR ? 1 + (image->imir.mode & 1) : 0;
+        image->transformFlags & AVIF_TRANSFORM_IMIR ? 1 + (image->imir.MIRROR & 1) : 0;
 
     return turned[mirror][angle];
 }
