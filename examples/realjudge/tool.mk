@@ -18,12 +18,12 @@ examples: tool
 $(TOOLOBJ): $(B)/%.o: %.c Makefile examples/realjudge/tool.mk | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude -Iexamples $(DEPS_CFLAGS) $(CFLAGS) \
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) -Iinclude -Iexamples $(DEPS_CFLAGS) $(CFLAGS) $(HARDEN) \
 	    $(if $(SAN),-fsanitize=$(SAN)) -MMD -MP -c -o $@ $<
 -include $(TOOLOBJ:.o=.d)
 $(TOOL): $(TOOLOBJ) $(A)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(LDFLAGS) $(RELRO) $(LIBS)
 
 build/man/man1/realjudge.1: $(TOOL)
 	@mkdir -p $(@D)
@@ -54,4 +54,4 @@ $(B)/test/tool/make_files: test/tool/make_files.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(DEPS_CFLAGS) $(CFLAGS) -o $@ $< $(DEPS_LIBS)
 test-tool: tool examples $(B)/test/tool/make_files ## the program: options, records, hostile files, shards
-	@sh test/tool/run_tool.sh $(TOOL) $(B)/examples $(B)/test/tool/make_files
+	@HARDEN='$(HARDEN)' sh test/tool/run_tool.sh $(TOOL) $(B)/examples $(B)/test/tool/make_files

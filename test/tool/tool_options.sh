@@ -28,6 +28,14 @@ says "why it does" "crop is 33, not a multiple of 16"
 ends "no inputs" 2 "$TOOL" predict --model "$WORK/judge.safetensors"
 ends "a model that is not there" 3 "$TOOL" predict --model none.safetensors x.png
 
+if [ -n "${HARDEN:-}" ] && command -v readelf >/dev/null; then
+    check "all is bound before it runs" sh -c "readelf -d '$TOOL' | grep -q BIND_NOW"
+    check "the program's own stack is protected" sh -c "nm -u ${TOOL%/*}/options.o |
+        grep -q __stack_chk_fail"
+else
+    skip "hardening: a sanitizer's build, or no readelf here"
+fi
+
 # ---- pages and completion --------------------------------------------------------------
 if command -v man >/dev/null && command -v groff >/dev/null; then
     for c in '' $commands; do
