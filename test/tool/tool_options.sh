@@ -77,6 +77,11 @@ ends "training by it" 0 "$TOOL" train --config "$WORK/train.json"
 # shellcheck disable=SC2086
 ends "training by options" 0 "$TOOL" train $brief --data "$WORK/data" --lambda -1 \
     --out "$WORK/b.safetensors"
+# shellcheck disable=SC2086
+ends "a split to judge that is none" 1 "$TOOL" train $brief --data "$WORK/data" --lambda -1 \
+    --eval-split none --isolate --out "$WORK/unjudged.safetensors"
+says "is told" "is saved, but was not judged"
+check "and there is a model" cmp "$WORK/unjudged.safetensors" "$WORK/b.safetensors"
 check "both give the same model" cmp "$WORK/a.safetensors" "$WORK/b.safetensors"
 "$TOOL" train --seed 7 --config "$WORK/train.json" --print-config >"$WORK/b.json"
 check "the command line wins" grep -q '"seed": "7"' "$WORK/b.json"
