@@ -3,6 +3,7 @@
 
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/realjudge
 COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 TOOL    := $(B)/examples/realjudge/realjudge
@@ -39,14 +40,15 @@ docs: tool-docs
 
 install: install-tool
 install-tool: tool tool-docs
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPDIR)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(COMPDIR) $(DESTDIR)$(DOCDIR)/examples
+	install -m 755 examples/realjudge/shards.sh $(DESTDIR)$(DOCDIR)/examples/
 	install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/
 	install -m 644 $(TOOLMAN) $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(TOOLCOMP) $(DESTDIR)$(COMPDIR)/
 uninstall: uninstall-tool
 uninstall-tool:
 	rm -f $(DESTDIR)$(BINDIR)/realjudge $(DESTDIR)$(COMPDIR)/realjudge \
-	    $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(TOOLMAN)))
+	    $(DESTDIR)$(DOCDIR)/examples/shards.sh $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(TOOLMAN)))
 
 # Pictures and damaged files for the tests are made by other programs' encoders.
 $(B)/test/tool/make_files: test/tool/make_files.c
