@@ -33,7 +33,7 @@ static size_t character(const char *text)
     return n;
 }
 
-static int is_utf8(const char *text)
+int is_utf8(const char *text)
 {
     size_t n;
 

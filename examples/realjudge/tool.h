@@ -170,6 +170,7 @@ int processors(void); /* that this process may use */
 
 /* ---- record.c --------------------------------------------------------------------- */
 
+int is_utf8(const char *text);
 /* Text as JSON: bytes that are not UTF-8 become U+FFFD. */
 json_t *text_json(const char *text);
 /* Sets `key`; where the path is not UTF-8 also key_percent, its bytes as RFC 3986 writes

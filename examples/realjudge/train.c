@@ -86,13 +86,14 @@ static int complete(void *job)
 #define KIND_INT WHOLE
 #define KIND_NUMBER NUMBER
 #define KIND_TEXT WORD
+#define KIND_PATH PATH
 #define KIND_FLAG SWITCH
 #define TRAIN_OPTION(kind, name, member, argument, help)                                 \
     {name, KIND_##kind, AT(o.member), argument, 0, 0, help},
 static const row rows[] = {
     {"data", PATH, AT(data), "PATH", 0, 0,
-     "what to learn from: a table (TSV) of paths and labels, or a folder with real/ and "
-     "fake/GENERATOR/"},
+     "what to learn from: a table (TSV) of paths and labels, or a folder with real/, "
+     "photographs, and fake/GENERATOR/, generated images; for --one-class real/ alone"},
     {"out", PATH, AT(out), "FILE", 0, 0, "the model, written when training is done"},
     {"eval-split", WORD, AT(eval_split), "NAME", 0, 0,
      "judge this split of the table afterwards, by generator"},
@@ -116,10 +117,10 @@ const command command_train = {
     "0: the model is saved. 1: it is saved, but could not be judged by --eval-split. 2: "
     "an option is not allowed. 3: there is no model.",
     "  realjudge train --data data.tsv --split train --out judge.safetensors\n"
-    "  realjudge train --data photographs --one-class --out judge.safetensors\n"
+    "  realjudge train --data data --one-class --out judge.safetensors\n"
     "  realjudge train --data data.tsv --out judge.safetensors --print-config > c.json\n"
     "  realjudge train --config c.json\n"
-    "  realjudge train --data photographs --out judge.safetensors --checkpoint state "
+    "  realjudge train --data data --out judge.safetensors --checkpoint state "
     "--resume\n",
     rows,
     COUNT(rows),

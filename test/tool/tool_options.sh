@@ -18,7 +18,15 @@ check "it is that of VERSION" grep -qx "realjudge $(cat "$here/../../VERSION")" 
 ends "no command" 2 "$TOOL"
 ends "a command that is none" 2 "$TOOL" judge
 ends "an option that is none" 2 "$TOOL" predict --mdoel x
+says "is told" "--mdoel: there is no such option"
+ends "letters that are none" 2 "$TOOL" predict -ab
+says "are told" "realjudge: -a: there is no such option"
+ends "what begins several" 2 "$TOOL" predict --is
+says "is told" "--is: several options begin so"
+ends "an argument of a switch" 2 "$TOOL" predict --quiet=3
+says "is told" "--quiet takes no argument"
 ends "an argument that is missing" 2 "$TOOL" predict --model
+says "is told" "--model needs an argument"
 ends "a number that is none" 2 "$TOOL" predict --threads 2x
 says "what is wrong with it" "'2x' is not a whole number in 0..256"
 ends "a number out of range" 2 "$TOOL" predict --examine 0.7
@@ -56,6 +64,14 @@ if command -v bash >/dev/null; then
         predict --mo)" = --model
     check "completion offers words" test "$(bash -c "$offered" - "$WORK/completion" \
         predict --precision b)" = bf16
+    mkdir "$WORK/names"
+    touch "$WORK/names/a b.safetensors"
+    check "completion offers a name with a space as one" test "$(bash -c "$offered" - \
+        "$WORK/completion" train --checkpoint "$WORK/names/a")" = "$WORK/names/a b.safetensors"
+    check "and counts it once" test "$(bash -c "$offered; echo \${#COMPREPLY[@]}" - \
+        "$WORK/completion" predict "$WORK/names/a" | tail -n 1)" = 1
+    check "completion offers pages" test "$(bash -c "$offered" - "$WORK/completion" \
+        --man pre)" = predict
     check "completion offers commands" test "$(bash -c "$offered" - "$WORK/completion" \
         me)" = merge
 else
@@ -88,6 +104,11 @@ check "the command line wins" grep -q '"seed": "7"' "$WORK/b.json"
 echo '{"model": "m", "inputs": ["a", "b"], "threads": 3}' >"$WORK/c.json"
 "$TOOL" predict --config "$WORK/c.json" --print-config | tr -d ' \n' >"$WORK/b.json"
 check "inputs come from it" grep -q '"threads":3.*"inputs":\["a","b"\]' "$WORK/b.json"
+name=$(printf 'a\377.png')
+ends "a configuration with a name that JSON cannot hold" 2 "$TOOL" predict --print-config "$name"
+says "is refused" 'a\\xff.png. is not UTF-8'
+"$TOOL" evaluate --level 0.12345678901234567 --print-config >"$WORK/a.json"
+check "numbers are written exactly" grep -q '"level": 0.12345678901234567' "$WORK/a.json"
 for wrong in '{"modle": "m"}' '{"threads": "3"}' '{"model": 3}' '{"jsonl": 1}' '[]' \
     '{"command": "train"}' '{"inputs": "a"}' '{"threads": 1e99}' '{' '{"isa": "z80"}'; do
     printf '%s' "$wrong" >"$WORK/c.json"
@@ -128,6 +149,9 @@ ends "calibrate" 0 "$TOOL" calibrate --model "$WORK/judge.safetensors" --quiet \
 ends "model" 0 "$TOOL" model --json "$WORK/judge.safetensors" "$WORK/calibrated.safetensors"
 check "the two have other hashes" test "$(grep -o '"model":"[0-9a-f]*"' "$WORK/out" |
     sort -u | wc -l)" = 2
+ends "model --onnx" 0 "$TOOL" model --onnx "$WORK/judge.onnx" "$WORK/judge.safetensors"
+check "writes a graph" grep -q classifier "$WORK/judge.onnx"
+ends "of two models" 2 "$TOOL" model --onnx "$WORK/judge.onnx" "$WORK/judge.safetensors" "$0"
 ends "one model is none" 1 "$TOOL" model "$WORK/judge.safetensors" "$0"
 ends "no model is one" 3 "$TOOL" model "$0"
 tally

@@ -111,6 +111,11 @@ cp "$WORK/part0.jsonl" "$WORK/old.jsonl.partial"
 ends "another model" 3 "$TOOL" predict --quiet --model "$WORK/other.safetensors" --shard 0/5 \
     --out "$WORK/old.jsonl" "$WORK/mixed"
 says "is told" "its model is"
+printf 'notes of mine' >"$WORK/notes.partial"
+ends "a file of another kind" 3 predict --out "$WORK/notes" "$WORK/data"
+check "stays as it was" grep -qx 'notes of mine' "$WORK/notes.partial"
+printf '{"realjudge_pa' >"$WORK/begun.partial"
+ends "a header that was cut" 0 predict --out "$WORK/begun" "$WORK/data"
 ends "another way of judging" 3 predict --crops 4 --shard 0/5 --out "$WORK/part0.jsonl" \
     "$WORK/mixed"
 says "is told" "its crops is 64, not 4"
