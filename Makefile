@@ -189,6 +189,7 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(INCDIR)/realjudge*.h $(DESTDIR)$(LIBDIR)/librealjudge.a \
 	    $(DESTDIR)$(LIBDIR)/librealjudge.so* $(DESTDIR)$(LIBDIR)/librealjudge_cuda.so $(DESTDIR)$(LIBDIR)/pkgconfig/realjudge.pc
 docs: ## build/man from the header, build/docs/ops.md from the ops' comments
+	@rm -rf build/man/man3
 	@mkdir -p build/man/man3 build/docs
 	awk -v dir=build/man/man3 -f docs/man.awk include/*.h
 	awk -f docs/ops.awk $(sort $(wildcard lib/op/*.c)) > build/docs/ops.md

@@ -46,7 +46,7 @@ static int go_on(const rij_progress *p, void *user)
 }
 
 /* Options that set one field of rij_train_options. */
-enum kind { INT, NUMBER, TEXT, FLAG };
+enum kind { INT, NUMBER, TEXT, PATH, FLAG };
 typedef struct field {
     const char *name;
     enum kind kind;
@@ -84,7 +84,7 @@ static int set_field(job *j, const field *f, const char *text)
     void *at = (char *)&j->o + f->at;
     char *end = NULL;
 
-    if (f->kind == TEXT) {
+    if (f->kind == TEXT || f->kind == PATH) {
         *(const char **)at = text;
         return 0;
     }

@@ -53,7 +53,7 @@ abi: lib ## what programs were linked with is still there: abidiff against the l
 # it; its changelog tells the version.
 deb: ## Debian packages in build/deb, judged by lintian
 	@command -v dh >/dev/null || { echo 'skipped: no debhelper here; apt-get install debhelper'; exit 0; }; \
-	sh packaging/deb.sh '$(MAKE)' $(VERSION)
+	sh packaging/deb.sh $(VERSION)
 test-deb: deb ## the packages installed in a clean Debian: the program, pkg-config, man
 	@sh test/parcel/clean_debian.sh $(VERSION)
 

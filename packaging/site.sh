@@ -28,7 +28,7 @@ done
 cp -r docs/*.svg docs/report docs/forge "$made/docs/" 2>/dev/null || :
 cp LICENSE "$made/"
 mkdir -p "$made/examples"
-cp -r examples/*.c examples/*.txt examples/python "$made/examples/"
+cp -r examples/*.c examples/*.txt examples/python examples/realjudge "$made/examples/"
 rm -rf "$made"/examples/python/__pycache__
 
 # Headers: lines of types get names to link to.

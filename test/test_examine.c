@@ -133,6 +133,32 @@ START_TEST(what_fails_leaves_the_calibration_as_it_was)
 }
 END_TEST
 
+/* Where pictures of another softness have answers, it is not the model that fails. */
+START_TEST(a_picture_unlike_the_calibration_is_refused_by_itself)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+    rij_examine_options o = RIJ_EXAMINE_OPTIONS_INIT;
+    rij_examination e;
+    const char *path = under(&p, "data/real/00.png");
+    rj_calibration *c;
+
+    OK(rij_calibrate(m, p.data, NULL));
+    o.level = 0.4;
+    OK(rij_examine_file(m, path, &o, &e));
+    c = &m->calibration;
+    c->edge[0] = (float)e.verdict.softness - 1;
+    for (int label = 0; label < 2; label++)
+        for (int i = 0; i < c->n[label]; i++)
+            c->row[label][i].softness = c->edge[0] - 1;
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_IMAGE);
+    o.level = 0.01; // no picture's
+    FAILS(rij_examine_file(m, path, &o, &e), RIJ_E_DATA);
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
 START_TEST(a_level_that_cannot_be_kept_is_refused)
 {
     const place p = place_new(10, 5);
@@ -340,5 +366,6 @@ END_TEST
 SUITE(examine, an_examination_is_seven_predictions,
       a_calibration_is_the_models_own_after_saving, photographs_alone_calibrate,
       what_fails_leaves_the_calibration_as_it_was, a_level_that_cannot_be_kept_is_refused,
+      a_picture_unlike_the_calibration_is_refused_by_itself,
       a_damaged_calibration_is_refused, images_of_a_group_weigh_as_one,
       an_evaluation_counts_answers, without_a_calibration_there_are_no_answers)

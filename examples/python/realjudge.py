@@ -160,7 +160,11 @@ _FUNCTIONS = {
 def _load():
     path = (os.environ.get("REALJUDGE_LIBRARY") or ctypes.util.find_library("realjudge")
             or "librealjudge.so.0")
-    library = ctypes.CDLL(path)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as why:
+        raise ImportError("%s: the library realjudge was not found; install it, or let the "
+                          "environment variable REALJUDGE_LIBRARY name its file" % why) from why
     for name, (result, *arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -260,6 +264,8 @@ class Model:
 
     def describe(self):
         """The model in English lines."""
+        if not self._handle:
+            raise ValueError("the model is closed")
         n = _lib.rij_model_describe(self._handle, None, 0)
         text = ctypes.create_string_buffer(n + 1)
         _lib.rij_model_describe(self._handle, text, n + 1)

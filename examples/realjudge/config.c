@@ -151,9 +151,53 @@ json_t *option_value(const void *job, const row *o)
     }
 }
 
+/* Digits that give every number back: 15 read best, 17 always do. */
+static size_t digits(const reading *r)
+{
+    char text[64];
+
+    for (int i = 0; row_at(r->command, i); i++) {
+        const row *o = row_at(r->command, i);
+        const double x =
+            o->kind == NUMBER ? *(const double *)((const char *)r->job + o->at) : 0;
+
+        snprintf(text, sizeof text, "%.15g", x);
+        if (strtod(text, NULL) != x)
+            return 17;
+    }
+    return 15;
+}
+
+/* JSON has no place for a path that is not UTF-8; another path would be a lie. */
+static int can_be_told(const reading *r)
+{
+    for (int i = 0; row_at(r->command, i); i++) {
+        const row *o = row_at(r->command, i);
+        const char *text = NULL;
+
+        if (o->kind >= WORD)
+            text = *(const char *const *)(const void *)((const char *)r->job + o->at);
+        if (text && !is_utf8(text)) {
+            say("--print-config: '%s' is not UTF-8", text);
+            return 0;
+        }
+    }
+    for (int i = 0; i < r->n; i++)
+        if (!is_utf8(r->operand[i])) {
+            say("--print-config: '%s' is not UTF-8", r->operand[i]);
+            return 0;
+        }
+    return 1;
+}
+
 int config_print(const reading *r)
 {
-    json_t *all = json_object(), *list = json_array();
+    json_t *all, *list;
+
+    if (!can_be_told(r))
+        return USAGE;
+    all = json_object();
+    list = json_array();
 
     json_object_set_new(all, "command", json_string(r->command->name));
     for (int i = 0; row_at(r->command, i); i++) {
@@ -169,7 +213,7 @@ int config_print(const reading *r)
         json_object_set_new(all, "inputs", list);
     else
         json_decref(list);
-    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(digits(r)));
     putchar('\n');
     json_decref(all);
     return DONE;

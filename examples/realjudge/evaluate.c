@@ -90,6 +90,7 @@ static int write_report(const evaluate_job *j, const rij_model *model,
 
     a.split = j->o.split;
     a.threads = j->open.threads;
+    a.isolate = j->open.isolate;
     a.progress = tell;
     a.user = t;
     if (!j->no_audit)

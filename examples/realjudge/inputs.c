@@ -23,6 +23,48 @@ void inputs_free(inputs *in)
     *in = (inputs){0};
 }
 
+/* Whether both names lead to one file. */
+static int is_file(const char *path, const struct stat *file)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 && s.st_ino == file->st_ino && s.st_dev == file->st_dev;
+}
+
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static void leave_out(inputs *in, const char *file)
+{
+    struct stat s;
+    size_t kept = 0;
+
+    if (stat(file, &s) != 0 || !S_ISREG(s.st_mode))
+        return;
+    for (size_t i = 0; i < in->n; i++)
+        if (strcmp(last_name(in->path[i]), last_name(file)) == 0 &&
+            is_file(in->path[i], &s))
+            free(in->path[i]);
+        else
+            in->path[kept++] = in->path[i];
+    in->n = kept;
+}
+
+void inputs_leave_out(inputs *in, const char *file)
+{
+    const size_t size = strlen(file) + sizeof ".partial";
+    char *beside = need(malloc(size));
+
+    snprintf(beside, size, "%s.partial", file);
+    leave_out(in, file);
+    leave_out(in, beside);
+    free(beside);
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -134,7 +176,7 @@ static void add(inputs *in, const char *path)
 }
 
 /* What is there by that very name is no pattern; a pattern of nothing is a path, whose
- * record will say that there is no such file. */
+ * record will say that there is no such file, unless only what is there is wanted. */
 int inputs_expand(inputs *in, const char *operand)
 {
     glob_t found = {0};
@@ -151,7 +193,8 @@ int inputs_expand(inputs *in, const char *operand)
         globfree(&found);
         return DONE;
     case GLOB_NOMATCH:
-        inputs_add(in, operand);
+        if (!in->there)
+            inputs_add(in, operand);
         return DONE;
     default:
         say("%s: %s", operand, strerror(errno));

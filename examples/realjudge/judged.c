@@ -7,6 +7,7 @@ typedef struct judged {
     rij_examination examination;
     rij_evidence_summary evidence;
     char map[4200]; /* "": none */
+    int unwritten;  /* it could not be */
 } judged;
 
 static const char *const answers[] = {"unsure", "real", "generated"};
@@ -17,13 +18,15 @@ static rij_status explain(const question *q, size_t index, const char *path, jud
     rij_evidence *e = NULL;
     rij_status status;
 
-    o.level = q->level;
+    o.level = q->found;
     snprintf(j->map, sizeof j->map, "%s/%06zu.png", q->maps, index);
     status = rij_explain_file(q->model, path, &o, &e);
     if (status == RIJ_OK)
         status = rij_evidence_sum_up(e, &j->evidence);
-    if (status == RIJ_OK)
+    if (status == RIJ_OK) {
         status = rij_evidence_write_png(e, j->map);
+        j->unwritten = status != RIJ_OK;
+    }
     rij_evidence_free(e);
     if (status == RIJ_OK)
         j->verdict = j->evidence.verdict;
@@ -180,13 +183,22 @@ static char *lines_of(const question *q, const char *path, const judged *j)
     return need(text);
 }
 
+/* In a process of its own a picture may want more memory than that has; else it is what
+ * this machine lacks, and the next picture would meet the same. */
+static int is_fatal(const question *q, rij_status status, const judged *j)
+{
+    return j->unwritten || status == RIJ_E_DEVICE || status == RIJ_E_DATA ||
+           (status == RIJ_E_MEMORY && !q->isolated);
+}
+
 void judge_input(const question *q, size_t index, const char *path, result *r)
 {
     judged j = {0};
     const rij_status status = judge(q, index, path, &j);
 
     r->failed = status != RIJ_OK;
-    if (q->json)
+    r->fatal = is_fatal(q, status, &j);
+    if (q->json && !r->fatal)
         r->text = record_of(q, index, path, status, &j);
     else if (r->failed)
         r->text = need(strdup(rij_last_error()));

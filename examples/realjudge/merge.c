@@ -221,7 +221,7 @@ static int merge(void *job, int n, char **operand)
 {
     const merge_job *j = job;
     merging m = {0};
-    inputs parts = {0};
+    inputs parts = {.there = 1};
     int status = DONE;
 
     if (!n) {
@@ -230,6 +230,12 @@ static int merge(void *job, int n, char **operand)
     }
     for (int i = 0; i < n && status == DONE; i++)
         status = inputs_expand(&parts, operand[i]);
+    if (j->out)
+        inputs_leave_out(&parts, j->out);
+    if (status == DONE && !parts.n) {
+        say("merge: no part is there");
+        status = FATAL;
+    }
     if (status == DONE)
         status = open_parts(&m, &parts);
     if (status == DONE && m.of && missing(&m) > 0)

@@ -7,6 +7,7 @@
 typedef struct model_job {
     common c;
     int json;
+    const char *onnx;
 } model_job;
 
 /* A description has lines of a word and what it says. */
@@ -69,6 +70,21 @@ static void print_failure(const char *path, rij_status status, int json)
     free(line);
 }
 
+static int export_onnx(const model_job *j, const char *path)
+{
+    rij_model *model = NULL;
+    rij_status status = rij_model_open(path, NULL, &model);
+
+    if (status == RIJ_OK)
+        status = rij_model_export_onnx(model, NULL, j->onnx);
+    rij_model_free(model);
+    if (status != RIJ_OK)
+        return complain(status);
+    if (!j->c.quiet)
+        say("wrote %s", j->onnx);
+    return DONE;
+}
+
 /* Opening replays the self-test, so a file that is described also judges. */
 static int describe(const char *path, int json)
 {
@@ -99,10 +115,12 @@ static int model(void *job, int n, char **operand)
     const model_job *j = job;
     int failed = 0;
 
-    if (!n) {
-        say("model: no MODEL");
+    if (!n || (j->onnx && n > 1)) {
+        say(n ? "model: --onnx takes one MODEL" : "model: no MODEL");
         return USAGE;
     }
+    if (j->onnx)
+        return export_onnx(j, operand[0]);
     for (int i = 0; i < n && !stop_asked(); i++)
         failed += describe(operand[i], j->json);
     return failed == 0 ? DONE : failed < n ? PARTIAL : FATAL;
@@ -110,6 +128,9 @@ static int model(void *job, int n, char **operand)
 
 static const row model_rows[] = {
     {"json", SWITCH, offsetof(model_job, json), NULL, 0, 0, "a JSON record a line"},
+    {"onnx", PATH, offsetof(model_job, onnx), "FILE", 0, 0,
+     "instead write the one MODEL there for ONNX Runtime: from an image's pixels to its "
+     "score"},
 };
 
 static const model_job model_initial = {.json = 0};
@@ -121,8 +142,10 @@ const command command_model = {
     "Opens model files, which checks every byte and judges the image of the self-test "
     "again, and prints what each is: hash, network, decision, calibration, what it was "
     "trained on and with which options, figures, and what it is not for.",
-    "0: all are sound. 1: some are not. 2: the command line is not allowed. 3: none is.",
-    "  realjudge model judge.safetensors\n",
+    "0: all are sound. 1: some are not. 2: the command line is not allowed. 3: none is, "
+    "or FILE cannot be written.",
+    "  realjudge model judge.safetensors\n"
+    "  realjudge model --onnx judge.onnx judge.safetensors\n",
     model_rows,
     COUNT(model_rows),
     &model_initial,
@@ -174,7 +197,7 @@ static const row calibrate_rows[] = {
     {"model", PATH, AT(model), "FILE", 0, 0, "the model"},
     {"data", PATH, AT(data), "PATH", 0, 0,
      "photographs, and generated images if there are any, that did not train it: a "
-     "table (TSV) or a folder with real/ and fake/GENERATOR/"},
+     "table (TSV) or a folder with real/, photographs, and perhaps fake/GENERATOR/"},
     {"split", WORD, AT(o.split), "NAME", 0, 0, "split of the table (all of it)"},
     {"out", PATH, AT(out), "FILE", 0, 0, "the calibrated model; may be the same file"},
     {"threads", WHOLE, AT(open.threads), "N", 0, 256, "0: one per processor"},
@@ -196,7 +219,7 @@ const command command_calibrate = {
     "keep their promise for photographs like those given. At least 19 independent ones "
     "are needed for answers at level 0.05.",
     "0: the model is saved. 2: the command line is not allowed. 3: it could not be done.",
-    "  realjudge calibrate --model judge.safetensors --data photographs --out "
+    "  realjudge calibrate --model judge.safetensors --data mine --out "
     "mine.safetensors\n",
     calibrate_rows,
     COUNT(calibrate_rows),

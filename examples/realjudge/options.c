@@ -124,6 +124,26 @@ typedef struct given {
     const char *text;
 } given;
 
+/* What getopt_long() did not take: `letter` it returned, `word` it read last. */
+static void refuse_option(const command *c, int letter, const char *word)
+{
+    const size_t n = strcspn(word, "=");
+    int like = 0;
+
+    for (int i = 0; row_at(c, i); i++)
+        like += n > 2 && strncmp(row_at(c, i)->name, word + 2, n - 2) == 0;
+    if (letter == ':')
+        say("--%s needs an argument", row_at(c, optopt - 1000)->name);
+    else if (optopt >= 1000)
+        say("--%s takes no argument", row_at(c, optopt - 1000)->name);
+    else if (optopt) // one letter of several: the word is still to come
+        say("-%c: there is no such option", optopt);
+    else if (like > 1)
+        say("%s: several options begin so", word);
+    else
+        say("%s: there is no such option", word);
+}
+
 /* Returns how many options there are, or -1 when one is unknown. */
 static int collect(const command *c, int argc, char **argv, given *list)
 {
@@ -140,8 +160,7 @@ static int collect(const command *c, int argc, char **argv, given *list)
     opterr = 0;
     while ((letter = getopt_long(argc, argv, ":0", known, NULL)) != -1) {
         if (letter == ':' || letter == '?') {
-            say(letter == ':' ? "%s needs an argument" : "%s: there is no such option",
-                argv[optind - 1]);
+            refuse_option(c, letter, argv[optind - 1]);
             return -1;
         }
         if (letter == '0') // -0 as find and xargs have it

@@ -147,15 +147,20 @@ static int look_at_whole(part *p, const json_t *header)
     return status;
 }
 
-/* Whether the first line is whole; the place in the file is at its start again. */
-static int has_line(FILE *file)
+/* Whether the file holds less than a header: nothing, or the beginning of one. Its place
+ * is at the start again. */
+static int was_cut(FILE *file)
 {
-    int c;
+    static const char ours[] = "{\"realjudge_part\":1,";
+    size_t n = 0;
+    int c, same = 1;
 
-    while ((c = getc(file)) != EOF && c != '\n')
-        ;
+    while ((c = getc(file)) != EOF && c != '\n') {
+        same &= n >= sizeof ours - 1 || c == ours[n];
+        n++;
+    }
     rewind(file);
-    return c == '\n';
+    return c != '\n' && same;
 }
 
 /* Read what an earlier run left, if it is ours; *end is where its last record ends. */
@@ -164,7 +169,7 @@ static int read_rest(part *p, const json_t *header, FILE *file, off_t *end)
     json_t *there;
     int ours;
 
-    if (!has_line(file)) // killed before its header was whole
+    if (was_cut(file)) // killed before its header was whole
         return DONE;
     there = part_header(p->beside, file);
     ours = there && same(p->beside, there, header);

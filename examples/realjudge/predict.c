@@ -5,13 +5,15 @@
  * With --out the inputs are sorted and numbered, so that every shard of a list means the
  * same files wherever it runs, and a run that was killed goes on where it was. */
 #include "tool.h"
+#include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct predict_job {
     common c;
     rij_open_options open;
     const char *model, *out, *shard, *explain;
-    double examine;
+    double examine, level;
     int jsonl, from_stdin, null, tolerant;
 } predict_job;
 
@@ -52,8 +54,10 @@ static int read_inputs(run *r, int n, char **operand)
         inputs_add(&r->in, line);
         free(line);
     }
-    if (r->job->out)
+    if (r->job->out) {
+        inputs_leave_out(&r->in, r->job->out);
         inputs_sort(&r->in);
+    }
     return status;
 }
 
@@ -94,6 +98,7 @@ static json_t *header_of(const run *r, const rij_model_hashes *h)
     json_object_set_new(header, "inputs", json_integer((json_int_t)r->in.n));
     json_object_set_new(header, "examine", number_json(j->examine));
     json_object_set_new(header, "explain", json_boolean(j->explain != NULL));
+    json_object_set_new(header, "level", number_json(r->q.found));
     json_object_set_new(header, "crops", json_integer(j->open.crops));
     json_object_set_new(header, "precision", json_string(j->open.precision));
     json_object_set_new(header, "shard", json_integer((json_int_t)r->shard));
@@ -163,6 +168,14 @@ static int deliver(void *user, size_t index, result *made)
     int status = DONE;
 
     (void)index;
+    if (made->fatal) {
+        bar_end(&r->t.b);
+        say("%s", made->text);
+        if (r->p.beside)
+            say("%zu records are written; the same command goes on",
+                r->done + r->delivered);
+        return FATAL;
+    }
     r->failed += (size_t)made->failed;
     r->delivered++;
     if (r->job->out) {
@@ -232,12 +245,24 @@ static int open_and_judge(run *r)
     opened = rij_model_open(j->model, &o, &model);
     if (opened != RIJ_OK)
         return complain(opened);
-    r->q = (question){model, j->examine, j->examine > 0, j->jsonl || j->out, j->explain};
+    r->q = (question){
+        model,          j->examine,         j->level > 0 ? j->level : j->examine,
+        j->examine > 0, j->jsonl || j->out, j->open.isolate,
+        j->explain};
     setvbuf(stdout, NULL, _IOLBF, 0); // a reader at a pipe waits for each
     r->start_s = r->told_s = seconds_now();
     status = judge_all(r, workers);
     rij_model_free(model);
     return status;
+}
+
+/* The folder of maps, if it is not there. */
+static int make_folder(const char *path)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return DONE;
+    say("%s: %s", path, strerror(errno));
+    return FATAL;
 }
 
 static int predict(void *job, int n, char **operand)
@@ -254,6 +279,8 @@ static int predict(void *job, int n, char **operand)
         status = shard_read(r.job->shard, &r.shard, &r.shards);
     if (status == DONE)
         status = read_inputs(&r, n, operand);
+    if (status == DONE && r.job->explain)
+        status = make_folder(r.job->explain);
     if (status == DONE && !stop_asked())
         status = open_and_judge(&r);
     inputs_free(&r.in);
@@ -285,6 +312,9 @@ static const row rows[] = {
      "called generated, such as 0.05; with the stability strip: seven times the time"},
     {"explain", FOLDER, AT(explain), "FOLDER", 0, 0,
      "say where the evidence lies, and paint it over each picture, as FOLDER/NUMBER.png"},
+    {"level", NUMBER, AT(level), "A", 0.001, 0.5,
+     "of --explain: share of photographs in which something may be found (as --examine, "
+     "else 0.05)"},
     {"tolerant", SWITCH, AT(tolerant), NULL, 0, 0,
      "exit status 0 although some inputs could not be judged"},
     {"threads", WHOLE, AT(open.threads), "N", 0, 256,
@@ -321,8 +351,10 @@ const command command_predict = {
     "With --out and --shard a long list is judged by many processes or machines, each "
     "killed and started again as it comes; realjudge-merge joins the parts.",
     "0: all inputs were judged. 1: some could not be. 2: the command line is not "
-    "allowed. 3: the model cannot be opened, the output cannot be written, or FILE "
-    "belongs to another model or list.",
+    "allowed. 3: the model cannot be opened, the output cannot be written, FILE belongs "
+    "to another model or list, or what stopped one input would stop the others: no "
+    "memory, no device, a calibration too small for the level. Records written before "
+    "that stay.",
     "  realjudge predict --model judge.safetensors photo.jpg other.png\n"
     "  realjudge predict --model judge.safetensors --examine 0.05 photos/\n"
     "  find photos -name '*.jpg' -print0 |\n"

@@ -33,7 +33,7 @@ static size_t character(const char *text)
     return n;
 }
 
-static int is_utf8(const char *text)
+int is_utf8(const char *text)
 {
     size_t n;
 
@@ -107,15 +107,27 @@ char *json_line(json_t *record)
     return text;
 }
 
+/* U+0000 to 1F and 7F to 9F move cursors, as does what is no UTF-8 where a terminal
+ * takes bytes for characters. */
+static int shows(const unsigned char *c, size_t n)
+{
+    return n == 1 ? *c >= 0x20 && *c != 0x7f : n > 1 && (c[0] != 0xc2 || c[1] >= 0xa0);
+}
+
 char *path_shown(const char *path)
 {
     char *text = need(malloc(4 * strlen(path) + 1)), *to = text;
 
-    for (const unsigned char *c = (const unsigned char *)path; *c; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            to += sprintf(to, "\\x%02x", *c);
-        else
-            *to++ = (char)*c;
+    while (*path) {
+        const size_t n = character(path), bytes = n ? n : 1;
+        const int as_is = shows((const unsigned char *)path, n);
+
+        for (size_t i = 0; i < bytes; i++, path++)
+            if (as_is)
+                *to++ = *path;
+            else
+                to += sprintf(to, "\\x%02x", (unsigned char)*path);
+    }
     *to = 0;
     return text;
 }

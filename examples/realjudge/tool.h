@@ -112,12 +112,15 @@ void stop_by(int signal) __attribute__((noreturn)); /* end as that signal ends *
 typedef struct inputs {
     char **path;
     size_t n, room;
+    int there; /* a pattern of nothing adds nothing; else it is a path itself */
 } inputs;
 
 void inputs_add(inputs *in, const char *path);
 /* A file, a folder with all below it, or a pattern; DONE, or FATAL after saying why. */
 int inputs_expand(inputs *in, const char *operand);
 void inputs_sort(inputs *in); /* by bytes, each path once */
+/* What a program writes, file and file.partial, is no input of it. */
+void inputs_leave_out(inputs *in, const char *file);
 void inputs_free(inputs *in);
 uint64_t inputs_hash(const inputs *in);
 
@@ -145,6 +148,7 @@ void *need(void *memory); /* what was allocated, or the end of the program */
 typedef struct result {
     char *text; /* freed by whoever takes it */
     int failed; /* this input could not be judged */
+    int fatal;  /* nor would others be: the text says why, it is no record */
 } result;
 
 typedef struct crew {
@@ -166,6 +170,7 @@ int processors(void); /* that this process may use */
 
 /* ---- record.c --------------------------------------------------------------------- */
 
+int is_utf8(const char *text);
 /* Text as JSON: bytes that are not UTF-8 become U+FFFD. */
 json_t *text_json(const char *text);
 /* Sets `key`; where the path is not UTF-8 also key_percent, its bytes as RFC 3986 writes
@@ -181,12 +186,13 @@ char *path_shown(const char *path);
 /* What is asked of every input. */
 typedef struct question {
     const rij_model *model;
-    double level; /* of examining and explaining; 0: the library's */
-    int examine, json;
+    double level, found; /* of examining and explaining; 0: the library's */
+    int examine, json, isolated;
     const char *maps; /* folder of evidence maps; NULL: none */
 } question;
 
-/* Judge one file; the text is a record, lines for a person, or why it failed. */
+/* Judge one file; the text is a record, lines for a person, or why it failed. What is not
+ * the file's fault is fatal: no memory, no device, no calibration, a map not written. */
 void judge_input(const question *q, size_t index, const char *path, result *r);
 
 /* ---- part.c: records of a shard, written beside and renamed ----------------------- */

@@ -202,6 +202,16 @@ def main(told, root):
         tally("a closed model is refused", False)
     except ValueError:
         tally("a closed model is refused", True)
+    try:
+        model.describe()
+        tally("and is not described", False)
+    except ValueError:
+        tally("and is not described", True)
+    said = subprocess.run([sys.executable, "-B", "-c", "import realjudge"],
+                          cwd=TOP / "examples" / "python", capture_output=True, text=True,
+                          env=dict(os.environ, REALJUDGE_LIBRARY="none.so")).stderr
+    tally("a library that is not there is told", "ImportError: none.so" in said
+          and "REALJUDGE_LIBRARY" in said)
     tally.end("python")
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # clean_debian.sh VERSION: packages of build/deb in a Debian that holds nothing but apt,
 # made by mmdebstrap of this machine's own sources. There the README's program is compiled
-# by pkg-config and runs, man shows pages, and the program, if it was packaged, says its
-# version and has a page of its own; what was installed can be removed again.
+# by pkg-config and runs, man shows pages, and the program says its version and
+# has pages of its own; what was installed can be removed again.
 set -eu
 version=$1 packages=build/deb
 ls $packages/librealjudge-dev_*.deb >/dev/null 2>&1 || { echo "skipped: no packages were built"; exit 0; }
@@ -45,14 +45,18 @@ in_root sh -c '/tmp/minimal none.safetensors none.png 2>&1 | grep "^none.safeten
 ok "the README's program is compiled and runs"
 say man rij_predict_file | grep -q 'Judge one image file' || die "man rij_predict_file"
 ok "man rij_predict_file"
-if [ -x "$root/usr/bin/realjudge" ]; then
-    say realjudge --version | grep -q "$version" || die "realjudge --version"
-    say man realjudge | grep -qi '^realjudge(1)' || die "man realjudge"
-    ok "realjudge --version, man realjudge"
-fi
-in_root sh -c 'apt-get purge -y "librealjudge*" realjudge || apt-get purge -y "librealjudge*"' ||
-    die "purge"
-left=$(find "$root" -xdev -name '*realjudge*' ! -path '*/tmp/*' ! -path '*/log/*' ! -path '*/cache/*')
+[ "$(say realjudge --version)" = "realjudge $version" ] || die "realjudge --version"
+for page in realjudge realjudge-predict; do
+    say man $page | grep -qi "^$page(1)" || die "man $page"
+done
+for file in bash-completion/completions/realjudge doc/realjudge/examples/shards.sh; do
+    [ -s "$root/usr/share/$file" ] || die "/usr/share/$file"
+done
+ok "realjudge --version, its pages, completion and example"
+in_root apt-get purge -y 'librealjudge*' realjudge || die "purge"
+# Paths count from the clean Debian: this checkout may itself lie below /tmp.
+left=$(cd "$root" && find . -xdev -name '*realjudge*' ! -path './tmp/*' ! -path './var/log/*' \
+    ! -path './var/cache/*')
 [ -z "$left" ] || die "purge left $left"
 ok "purged without a trace"
 rm -rf "$root"

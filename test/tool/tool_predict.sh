@@ -45,21 +45,36 @@ if mkfifo "$WORK/pipe"; then # a record must come before the list ends
 fi
 
 # ---- records -----------------------------------------------------------------------------
-ends "answers without a calibration" 1 predict --jsonl --examine 0.05 "$real/00.png"
-check "are refused in words" grep -q '"status":"RIJ_E_DATA","message":"examine: ' "$WORK/out"
+ends "answers without a calibration" 3 predict --jsonl --examine 0.05 "$real/00.png"
+says "are refused in words" "examine: for level 0.05 at least 19"
+ends "by no record" 3 predict --tolerant --examine 0.05 --out "$WORK/never.jsonl" "$real"
+says "and how to go on is told" "0 records are written; the same command goes on"
+check "the part is not finished" lines "$WORK/never.jsonl.partial" 1
 ends "answers" 0 predict --jsonl --examine 0.4 "$real/00.png"
 check "have a strip of six" test "$(grep -o '"name":' "$WORK/out" | wc -l)" = 6
-ends "a folder for maps that is not there" 1 predict --jsonl --explain "$WORK/maps" \
-    --examine 0.4 "$real/00.png"
-mkdir -p "$WORK/maps"
-ends "maps" 0 predict --jsonl --explain "$WORK/maps" --examine 0.4 "$real/00.png"
+ends "a folder for maps that cannot be" 3 predict --explain "$WORK/none/maps" "$real/00.png"
+ends "maps in a folder that is made" 0 predict --jsonl --explain "$WORK/maps" --level 0.4 \
+    "$real/00.png"
 check "are painted" test -s "$WORK/maps/000000.png"
+check "without an answer" sh -c "! grep -q '\"answer\"' '$WORK/out'"
+ends "maps at a level of their own" 3 predict --explain "$WORK/maps" --examine 0.4 \
+    --level 0.001 "$real/00.png"
+says "is told" "explain: for level 0.001"
+rm "$WORK/maps/000000.png"
+mkdir "$WORK/maps/000000.png"
+ends "a map that cannot be written" 3 predict --tolerant --explain "$WORK/maps" --level 0.4 \
+    --out "$WORK/unmapped.jsonl" "$real/00.png"
+check "finishes no part" test ! -e "$WORK/unmapped.jsonl"
 ends "standard output that is full" 3 sh -c "'$TOOL' predict --model '$model' '$real' \
     >/dev/full"
 says "is told" "standard output could not be written"
 ends "a device that is full" 3 predict --out /dev/full "$real"
 says "is told too" "/dev/full: No space left on device"
 check "and still is a device" test -c /dev/full
+
+printf '\033c\302\2332J.png\n' >"$WORK/hostile"
+ends "a name that clears the screen" 1 predict - <"$WORK/hostile"
+says "is shown" '\\x1bc\\xc2\\x9b2J'
 
 # ---- good, damaged, hostile ----------------------------------------------------------------
 mkdir "$WORK/mixed"
@@ -74,6 +89,11 @@ else
     ends "a thousand files" 1 predict --threads 4 --jsonl "$WORK/mixed"
 fi
 cp "$WORK/out" "$WORK/mixed.jsonl"
+if (ulimit -v 70000 && "$TOOL" --version) >"$WORK/said" 2>&1; then
+    ends "without memory" 3 sh -c "ulimit -v 70000 && exec '$TOOL' predict --model '$model' \
+        --threads 1 --tolerant --out '$WORK/mem.jsonl' '$WORK/mixed'"
+    check "a part is not finished" test ! -e "$WORK/mem.jsonl"
+fi
 check "have a record each" lines "$WORK/mixed.jsonl" 1000
 check "in order" test "$(sed 's/^{"index":\([0-9]*\),.*/\1/' "$WORK/mixed.jsonl" |
     cmp - "$WORK/numbers" 2>&1)" = ''

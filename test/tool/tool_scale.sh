@@ -35,5 +35,7 @@ else
     skip "GNU parallel is not installed"
 fi
 export NO_PARALLEL=1
+ends "a model that is none" 3 sh "$shards" "$0" "$WORK/list" 2 "$WORK/none.jsonl"
+says "is told" "the same command goes on"
 by xargs
 tally

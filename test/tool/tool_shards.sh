@@ -71,6 +71,20 @@ check "the parts are the whole" cmp "$WORK/merged.jsonl" "$WORK/whole.jsonl"
 ends "merged again" 0 "$TOOL" merge --out "$WORK/merged.jsonl" "$WORK/part*.jsonl"
 ends "a shard that is done" 1 predict --shard 2/5 --out "$WORK/part2.jsonl" "$WORK/mixed"
 check "is left alone" cmp "$WORK/merged.jsonl" "$WORK/whole.jsonl"
+ends "patterns of nothing beside parts" 0 "$TOOL" merge "$WORK/part*.jsonl" \
+    "$WORK/part*.partial"
+mkdir -p "$WORK/no_parts"
+ends "nothing to merge" 3 "$TOOL" merge --out "$WORK/no.jsonl" "$WORK/no_parts"
+says "is told" "no part is there"
+cp "$WORK/part"?.jsonl "$WORK/no_parts"
+for i in once again; do
+    ends "merged $i among the parts" 0 "$TOOL" merge --out "$WORK/no_parts/all.jsonl" \
+        "$WORK/no_parts/*.jsonl"
+done
+for i in once again; do
+    ends "a part among the inputs $i" 0 predict --out "$WORK/data/a.jsonl" "$WORK/data"
+done
+rm "$WORK/data/a.jsonl"
 ends "two shards are missing" 1 "$TOOL" merge --out "$WORK/no.jsonl" "$WORK/part[024].jsonl"
 says "one of them" "shard 1/5 is missing"
 says "the other" "shard 3/5 is missing"
@@ -97,6 +111,11 @@ cp "$WORK/part0.jsonl" "$WORK/old.jsonl.partial"
 ends "another model" 3 "$TOOL" predict --quiet --model "$WORK/other.safetensors" --shard 0/5 \
     --out "$WORK/old.jsonl" "$WORK/mixed"
 says "is told" "its model is"
+printf 'notes of mine' >"$WORK/notes.partial"
+ends "a file of another kind" 3 predict --out "$WORK/notes" "$WORK/data"
+check "stays as it was" grep -qx 'notes of mine' "$WORK/notes.partial"
+printf '{"realjudge_pa' >"$WORK/begun.partial"
+ends "a header that was cut" 0 predict --out "$WORK/begun" "$WORK/data"
 ends "another way of judging" 3 predict --crops 4 --shard 0/5 --out "$WORK/part0.jsonl" \
     "$WORK/mixed"
 says "is told" "its crops is 64, not 4"
