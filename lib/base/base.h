@@ -212,8 +212,8 @@ rij_status rj_parallel_for(rj_pool *pool, int n, rj_piece piece, void *job);
 
 /* Work on bytes of strangers in a process of its own, one for each piece, with limits on
  * memory, time and files and, where the build has libseccomp, a filter of system calls.
- * RIJ_OK, RIJ_E_IMAGE or RIJ_E_MEMORY; `used` bytes of out, and two numbers. What the work
- * can see is the memory of the process as it was when the cage was made. */
+ * RIJ_OK, RIJ_E_IMAGE or RIJ_E_MEMORY; `used` bytes of out, and two numbers. What the
+ * work can see is the memory of the process as it was when the cage was made. */
 typedef rij_status (*rj_caged)(const uint8_t *in, size_t n, uint8_t *out, size_t room,
                                size_t *used, int number[2]);
 typedef struct rj_cage_limits {
@@ -223,8 +223,8 @@ typedef struct rj_cage_limits {
 } rj_cage_limits;
 typedef struct rj_cage rj_cage; /* any number of threads may use one */
 /* Forks: best before there are threads. It forks twice, so the process that stays is no
- * child of this one, unless this one adopts orphans (process 1, or a subreaper); the first
- * is one for a moment, and a wait() for any child in another thread may meet it.
+ * child of this one, unless this one adopts orphans (process 1, or a subreaper); the
+ * first is one for a moment, and a wait() for any child in another thread may meet it.
  * RIJ_E_DEVICE: the system refuses. */
 rij_status rj_cage_new(rj_caged work, const rj_cage_limits *limits, rj_cage **cage);
 void rj_cage_free(rj_cage *cage); /* NULL is fine; nobody may be using it */
