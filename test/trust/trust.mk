@@ -2,7 +2,7 @@
 # suite belongs here that proves a promise about killed processes, full disks, failing
 # calls, memory over time, threads that share a model or hostile files; RJ_TRUST=1 asks for its long version. Those of
 # hostile files are found by their names.
-TRUST_SUITES := resume killed faults disk long_run memory_faults isolate fuzz api \
+TRUST_SUITES := resume killed faults disk long_run memory_faults cage isolate fuzz api \
 	$(patsubst test/test_%.c,%,$(sort $(wildcard test/test_hostile*.c)))
 
 comma := ,
