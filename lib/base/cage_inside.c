@@ -307,5 +307,7 @@ void rj_cage_serve(const cage_plan *plan, int control)
     }
     for (int i = 0; i < s.workers; i++)
         kill(s.worker[i].pid, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ; // or they would be the caller's, if it adopts orphans
     _exit(0);
 }
