@@ -24,7 +24,8 @@ typedef RJ_REAL rj_real; /* float; double where gradients are checked */
 rij_status rj_fail(rij_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 #ifdef RJ_ANALYSED /* one file at a time: it does not see that the status comes back */
-#    define rj_fail(status, ...) (status)
+void rj_said(int none, ...);
+#    define rj_fail(status, ...) ((rij_status)(rj_said(0, __VA_ARGS__), (status)))
 #endif
 
 #define RJ_TRY(call)                                                                     \

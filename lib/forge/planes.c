@@ -68,9 +68,9 @@ static rij_status evaluate(rj_network run, void *model, rj_tape *tape,
 
     RJ_TRY(rj_tensor_from(tape, shape, x, &in));
     RJ_TRY(run(model, tape, in, &out));
-    n = rj_count(&out->shape);
     if (sizeof *host == sizeof *y)
         return rj_tensor_read(tape->dev, out, (rj_real *)(void *)y);
+    n = rj_count(&out->shape);
     host = rj_arena_take_raw(&tape->arena, n, sizeof *host);
     RJ_REQUIRE(host, RIJ_E_MEMORY, "forge: no memory for %zu numbers", n);
     RJ_TRY(rj_tensor_read(tape->dev, out, host));

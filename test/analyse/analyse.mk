@@ -7,7 +7,7 @@
 # Findings are mended, or suppressed with a reason: .clang-tidy, cppcheck.txt here, or a
 # line beside the code.
 
-.PHONY: analyse cppcheck gcc-analyzer clang-tidy memcheck coverage run-memcheck run-coverage
+.PHONY: analyse cppcheck gcc-analyzer run-analyzer clang-tidy memcheck coverage run-memcheck run-coverage
 analyse: cppcheck gcc-analyzer clang-tidy ## cppcheck, gcc -fanalyzer and clang-tidy over lib/
 TIDY ?= $(filter-out lib/cpu/%,$(SRC))
 # Not the kernels: it does not follow the macros of their lanes.
@@ -18,7 +18,8 @@ cppcheck:
 	    $(FOUND:%=-DRJ_HAS_%) -Iinclude -Ilib -ilib/cpu lib
 # The kernels are loops over what their callers checked, and take it hours.
 gcc-analyzer:
-	@$(MAKE) --no-print-directory CC=gcc HARDEN= CFLAGS='-O1 -g -fanalyzer -Werror -DRJ_ANALYSED' lib
+	@$(MAKE) --no-print-directory CC=gcc HARDEN= CFLAGS='-O1 -g -fanalyzer -Werror -DRJ_ANALYSED' run-analyzer
+run-analyzer: $(A)
 ifneq ($(findstring -fanalyzer,$(CFLAGS)),)
 $(filter $(B)/lib/cpu/%,$(OBJ)): EXTRA_CFLAGS += -fno-analyzer
 # Of x and dx, or y and dy, one is NULL, which its callers know and gcc does not.
