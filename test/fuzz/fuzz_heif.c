@@ -11,8 +11,9 @@ FUZZ_TARGET(heif)
 #ifdef RJ_SANITIZED
 /* libheif 1.15 loses a picture whose stream names colours that it does not know
  * (corpus/heif/found-colours). It alone is C++ here. x265, by which tests write HEIF,
- * keeps some bytes of each picture. */
-const char *__lsan_default_suppressions(void);
+ * keeps some bytes of each picture. Seen from outside, for gcc's sanitizer is a library.
+ */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libstdc++\nleak:libheif\nleak:libx265\n";
