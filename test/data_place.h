@@ -55,6 +55,18 @@ static inline const char *in(const place *p, const char *name)
     return out;
 }
 
+/* Decode from memory of exactly n bytes, so that a read behind it is seen. */
+static inline rij_status decode(const uint8_t *bytes, size_t n, rj_image *out)
+{
+    uint8_t *exact = malloc(n ? n : 1);
+    rij_status status;
+
+    memcpy(exact, bytes, n);
+    status = rj_image_decode(exact, n, &rj_default_limits, out);
+    free(exact);
+    return status;
+}
+
 static inline void save_bytes(const place *p, const char *name, const void *bytes,
                               size_t n)
 {

@@ -4,6 +4,7 @@
 #define RJ_IMAGE_FILES_H
 
 #include "data/data.h"
+#include "png_sum.h"
 #include "test.h"
 #include <png.h>
 #include <stdlib.h>
@@ -19,6 +20,18 @@ static inline void file_free(file *f)
 {
     rj_free(f->bytes);
     *f = (file){0};
+}
+
+static inline void file_append(file *f, const void *bytes, size_t n)
+{
+    uint8_t *grown = rj_alloc(f->n + n, 1);
+
+    ck_assert_ptr_nonnull(grown);
+    if (f->n)
+        memcpy(grown, f->bytes, f->n);
+    memcpy(grown + f->n, bytes, n);
+    rj_free(f->bytes);
+    *f = (file){grown, f->n + n};
 }
 
 /* Slopes with a little noise: what JPEG keeps well. */
@@ -57,15 +70,7 @@ static inline double distance(const rj_image *a, const rj_image *b)
 
 static inline void png_append(png_structp png, png_bytep bytes, png_size_t n)
 {
-    file *f = png_get_io_ptr(png);
-    uint8_t *grown = rj_alloc(f->n + n, 1);
-
-    ck_assert_ptr_nonnull(grown);
-    if (f->n)
-        memcpy(grown, f->bytes, f->n);
-    memcpy(grown + f->n, bytes, n);
-    rj_free(f->bytes);
-    *f = (file){grown, f->n + n};
+    file_append(png_get_io_ptr(png), bytes, n);
 }
 
 static inline void png_flushed(png_structp png)
@@ -107,7 +112,7 @@ static inline file png_header(uint32_t w, uint32_t h)
     const uint8_t start[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n',
                              0,    0,   0,   13,  'I',  'H',  'D',  'R'};
     file f = {rj_alloc(33, 1), 33};
-    uint32_t crc = 0xffffffff;
+    uint32_t crc;
 
     ck_assert_ptr_nonnull(f.bytes);
     memcpy(f.bytes, start, sizeof start);
@@ -117,13 +122,9 @@ static inline file png_header(uint32_t w, uint32_t h)
     }
     f.bytes[24] = 8;
     f.bytes[25] = PNG_COLOR_TYPE_RGB;
-    for (int i = 12; i < 29; i++) { // CRC-32 of name and content, bit by bit
-        crc ^= f.bytes[i];
-        for (int k = 0; k < 8; k++)
-            crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-    }
+    crc = png_sum(f.bytes + 12, 17);
     for (int i = 0; i < 4; i++)
-        f.bytes[29 + i] = (uint8_t)(~crc >> (24 - 8 * i));
+        f.bytes[29 + i] = (uint8_t)(crc >> (24 - 8 * i));
     return f;
 }
 

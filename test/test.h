@@ -27,6 +27,16 @@
             ck_abort_msg(__VA_ARGS__);                                                   \
     } while (0)
 
+/* Whether a sanitizer has memory of its own beside the process's. */
+#if defined(__has_feature)
+#    define SANITIZED                                                                    \
+        (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
+#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#    define SANITIZED 1
+#else
+#    define SANITIZED 0
+#endif
+
 /* Seconds until a test is taken to hang: far more than any takes, under sanitizers and on
  * a busy machine too. */
 enum { RJ_TEST_LIMIT_S = 900 };

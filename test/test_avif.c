@@ -5,17 +5,6 @@
 #ifdef RJ_HAS_libavif
 #    include <avif/avif.h>
 
-static rij_status decode(const uint8_t *bytes, size_t n, rj_image *out)
-{
-    uint8_t *exact = malloc(n ? n : 1); // so that a read behind it is seen
-    rij_status status;
-
-    memcpy(exact, bytes, n);
-    status = rj_image_decode(exact, n, &rj_default_limits, out);
-    free(exact);
-    return status;
-}
-
 /* Of these pixels, without loss; with alpha if asked. */
 static avifImage *stored(const rj_image *a, bool alpha)
 {

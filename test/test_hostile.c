@@ -64,18 +64,6 @@ static attempt decode_within(size_t room, const file *f)
 
 /* ---- PNG -------------------------------------------------------------------------- */
 
-static void append(file *f, const void *bytes, size_t n)
-{
-    uint8_t *grown = rj_alloc(f->n + n, 1);
-
-    ck_assert_ptr_nonnull(grown);
-    if (f->n)
-        memcpy(grown, f->bytes, f->n);
-    memcpy(grown + f->n, bytes, n);
-    rj_free(f->bytes);
-    *f = (file){grown, f->n + n};
-}
-
 static void put4(uint8_t *to, size_t v)
 {
     for (int i = 0; i < 4; i++)
@@ -87,20 +75,14 @@ static void append_chunk(file *f, const char *name, const char *head, size_t hea
                          const uint8_t *content, size_t n)
 {
     uint8_t *chunk = rj_alloc(head_n + n + 12, 1);
-    uint32_t crc = 0xffffffff;
 
     put4(chunk, head_n + n);
     memcpy(chunk + 4, name, 4);
     memcpy(chunk + 8, head, head_n);
     if (n)
         memcpy(chunk + 8 + head_n, content, n);
-    for (size_t i = 4; i < 8 + head_n + n; i++) {
-        crc ^= chunk[i];
-        for (int k = 0; k < 8; k++)
-            crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-    }
-    put4(chunk + 8 + head_n + n, ~crc);
-    append(f, chunk, head_n + n + 12);
+    put4(chunk + 8 + head_n + n, png_sum(chunk + 4, 4 + head_n + n));
+    file_append(f, chunk, head_n + n + 12);
     rj_free(chunk);
 }
 
@@ -126,7 +108,7 @@ static file packed_of(const file *bomb)
                          (size_t)bomb->bytes[at + 2] << 8 | bomb->bytes[at + 3];
 
         if (memcmp(bomb->bytes + at + 4, "IDAT", 4) == 0)
-            append(&packed, bomb->bytes + at + 8, n);
+            file_append(&packed, bomb->bytes + at + 8, n);
         at += 12 + n;
     }
     return packed;
@@ -172,7 +154,7 @@ START_TEST(packed_text_and_profiles_are_never_unpacked)
         for (int i = 0; i < 20; i++) // 2 GB in all
             append_chunk(&f, kinds[k].name, kinds[k].head, kinds[k].n, packed.bytes,
                          packed.n);
-        append(&f, bytes + 33, n - 33);
+        file_append(&f, bytes + 33, n - 33);
         a = decode_within(ROOM, &f);
         ck_assert_msg(a.status == RIJ_OK && a.w == 24, "%s: %s", kinds[k].name, a.said);
         file_free(&f);
@@ -249,8 +231,8 @@ START_TEST(a_jpeg_of_endless_scans_is_refused)
     f = (file){rj_alloc(scan, 1), scan};
     memcpy(f.bytes, bytes, scan);
     for (int i = 0; i < 600; i++)
-        append(&f, bytes + scan, n - 2 - scan);
-    append(&f, "\xff\xd9", 2);
+        file_append(&f, bytes + scan, n - 2 - scan);
+    file_append(&f, "\xff\xd9", 2);
     a = decode_within(ROOM, &f);
     ck_assert_int_eq(a.status, RIJ_E_IMAGE);
     ck_assert_msg(strstr(a.said, "scans"), "%s", a.said);

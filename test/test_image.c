@@ -31,18 +31,6 @@ static uint8_t *make_png(png_uint_32 format, int w, int h, const void *samples, 
     return bytes;
 }
 
-/* Decode from memory of exactly n bytes, so that a read behind it is seen. */
-static rij_status decode(const uint8_t *bytes, size_t n, rj_image *out)
-{
-    uint8_t *exact = malloc(n ? n : 1);
-    rij_status status;
-
-    memcpy(exact, bytes, n);
-    status = rj_image_decode(exact, n, &rj_default_limits, out);
-    free(exact);
-    return status;
-}
-
 START_TEST(png_of_8_bits_gives_the_stored_values)
 {
     static const struct {

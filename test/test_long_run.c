@@ -10,15 +10,6 @@
 
 enum { MOST_KIB = 1024 };
 
-#if defined(__has_feature)
-#    define SANITIZED                                                                    \
-        (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#    define SANITIZED 1
-#else
-#    define SANITIZED 0
-#endif
-
 /* Resident memory; a sanitizer's own is not ours. */
 static long resident_kib(void)
 {

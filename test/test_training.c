@@ -66,15 +66,6 @@ START_TEST(training_overfits_32_images)
 }
 END_TEST
 
-#if defined(__has_feature)
-#    define SANITIZED                                                                    \
-        (__has_feature(thread_sanitizer) || __has_feature(address_sanitizer))
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#    define SANITIZED 1
-#else
-#    define SANITIZED 0
-#endif
-
 /* Pages that the process has been given so far; a sanitizer's own are not ours. */
 static long pages(void)
 {

@@ -10,17 +10,6 @@ typedef struct made {
     size_t n;
 } made;
 
-static rij_status decode(const uint8_t *bytes, size_t n, rj_image *out)
-{
-    uint8_t *exact = malloc(n ? n : 1); // so that a read behind it is seen
-    rij_status status;
-
-    memcpy(exact, bytes, n);
-    status = rj_image_decode(exact, n, &rj_default_limits, out);
-    free(exact);
-    return status;
-}
-
 static made lossless(const rj_image *a)
 {
     made m = {0};

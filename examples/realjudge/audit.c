@@ -40,9 +40,7 @@ static const row rows[] = {
     {"split", WORD, AT(o.split), "NAME", 0, 0,
      "split of the table (all, each against the others)"},
     {"threads", WHOLE, AT(o.threads), "N", 0, 256, "0: one per processor"},
-    {"isolate", SWITCH, AT(o.isolate), NULL, 0, 0,
-     "decode each image in a child process, whose memory, time and system calls are "
-     "limited"},
+    ISOLATE_ROW(o.isolate),
 };
 
 static const audit_job initial = {.o = RIJ_AUDIT_OPTIONS_INIT};

@@ -46,9 +46,7 @@ static const row rows[] = {
     {"seed", SEED, AT(o.seed), "N", 0, 0, "of every random choice"},
     {"threads", WHOLE, AT(o.threads), "N", 0, 256, "0: one per processor"},
     {"device", WORD, AT(o.device), "cpu|ref|cuda:0", 0, 0, "where it is computed"},
-    {"isolate", SWITCH, AT(o.isolate), NULL, 0, 0,
-     "decode each image in a child process, whose memory, time and system calls are "
-     "limited"},
+    ISOLATE_ROW(o.isolate),
 };
 
 static const forge_job initial = {.o = {.size = sizeof(rij_forge_options),

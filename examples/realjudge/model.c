@@ -29,11 +29,28 @@ static json_t *description_json(const char *text)
     return object;
 }
 
+static json_t *record_of(const char *path, rij_status status)
+{
+    json_t *record = need(json_object());
+
+    path_json(record, "path", path);
+    json_object_set_new(record, "status", json_string(rij_status_name(status)));
+    return record;
+}
+
+/* Frees it. */
+static void print_record(json_t *record)
+{
+    char *line = json_line(record);
+
+    fputs(line, stdout);
+    free(line);
+}
+
 static void print_model(const char *path, const rij_model_hashes *h, const char *text,
                         int json)
 {
     json_t *record;
-    char *line;
 
     if (!json) {
         printf("%s\nhash        %s\n", path, h->model);
@@ -41,33 +58,24 @@ static void print_model(const char *path, const rij_model_hashes *h, const char 
                text);
         return;
     }
-    record = json_object();
-    path_json(record, "path", path);
-    json_object_set_new(record, "status", json_string(rij_status_name(RIJ_OK)));
+    record = record_of(path, RIJ_OK);
     json_object_set_new(record, "model", json_string(h->model));
     json_object_set_new(record, "calibration", json_string(h->calibration));
     json_object_set_new(record, "card", description_json(text));
-    line = json_line(record);
-    fputs(line, stdout);
-    free(line);
+    print_record(record);
 }
 
 static void print_failure(const char *path, rij_status status, int json)
 {
     json_t *record;
-    char *line;
 
     if (!json) {
         complain(status);
         return;
     }
-    record = json_object();
-    path_json(record, "path", path);
-    json_object_set_new(record, "status", json_string(rij_status_name(status)));
+    record = record_of(path, status);
     json_object_set_new(record, "message", text_json(rij_last_error()));
-    line = json_line(record);
-    fputs(line, stdout);
-    free(line);
+    print_record(record);
 }
 
 static int export_onnx(const model_job *j, const char *path)
@@ -202,9 +210,7 @@ static const row calibrate_rows[] = {
     {"out", PATH, AT(out), "FILE", 0, 0, "the calibrated model; may be the same file"},
     {"threads", WHOLE, AT(open.threads), "N", 0, 256, "0: one per processor"},
     {"device", WORD, AT(open.device), "cpu|ref|cuda:0", 0, 0, "where it is computed"},
-    {"isolate", SWITCH, AT(open.isolate), NULL, 0, 0,
-     "decode each image in a child process, whose memory, time and system calls are "
-     "limited"},
+    ISOLATE_ROW(open.isolate),
 };
 
 static const calibrate_job calibrate_initial = {

@@ -297,8 +297,7 @@ static const row rows[] = {
      "a JSON record a line for every input, errors included"},
     {"out", PATH, AT(out), "FILE", 0, 0,
      "write the records there, behind a header: they grow in FILE.partial, which the "
-     "same "
-     "command continues, and get their name when all are there"},
+     "same command continues, and get their name when all are there"},
     {"shard", WORD, AT(shard), "I/N", 0, 0,
      "judge every N-th input of the list, from number I on, 0/16 to 15/16 for instance; "
      "with --out the list is sorted, and has each path once"},
@@ -323,9 +322,7 @@ static const row rows[] = {
     {"precision", CHOICE, AT(open.precision), "fp32|bf16|tf32", 0, 0, "of the network"},
     {"crops", WHOLE, AT(open.crops), "N", 1, 64,
      "most crops of an image that are judged"},
-    {"isolate", SWITCH, AT(open.isolate), NULL, 0, 0,
-     "decode each image in a child process, whose memory, time and system calls are "
-     "limited"},
+    ISOLATE_ROW(open.isolate),
 };
 
 static const predict_job initial = {

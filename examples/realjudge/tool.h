@@ -28,6 +28,15 @@ typedef struct row {
     const char *help;
 } row;
 
+/* Of every command that reads images; AT() is the command's. */
+#define ISOLATE_ROW(field)                                                               \
+    {                                                                                    \
+        "isolate", SWITCH, AT(field), NULL, 0, 0,                                        \
+            "decode each image in a child process, whose memory, time and system calls " \
+            "are "                                                                       \
+            "limited"                                                                    \
+    }
+
 /* What every job begins with. */
 typedef struct common {
     const char *config, *isa;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 enum { CAGE_NOTE = 200, CAGE_FDS = 4 };
+enum { CAGE_ANSWER_FD = 3 }; /* where a worker answers: the filter lets it write there */
 
 /* What asks for one piece of work; descriptors travel with it: the input, the output,
  * where the worker's answer goes, and where that goes which only our own code says. */

@@ -17,8 +17,6 @@
 #    include <sys/mman.h>
 #    include <unistd.h>
 
-enum { ANSWER_FD = 3 };
-
 static const int allowed[] = {
     SCMP_SYS(close),
     SCMP_SYS(munmap),
@@ -58,7 +56,7 @@ static int add_rules(scmp_filter_ctx rules)
     for (int i = 0; i < RJ_COUNT(deadly); i++)
         failed |= seccomp_rule_add(rules, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
     failed |= seccomp_rule_add(rules, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                               SCMP_A0(SCMP_CMP_EQ, ANSWER_FD));
+                               SCMP_A0(SCMP_CMP_EQ, CAGE_ANSWER_FD));
     failed |= seccomp_rule_add(rules, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     failed |= seccomp_rule_add(rules, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,

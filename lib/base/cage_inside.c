@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 enum { IN, OUT, ANSWER, REPORT };
-enum { ANSWER_FD = 3, REPORT_FD = 4 }; /* of a worker */
+enum { REPORT_FD = CAGE_ANSWER_FD + 1 }; /* of a worker */
 enum { CONTROL_FD = 3, CHILDREN_FD = 4, FIRST_FREE_FD = 5 };
 enum { MOST_WORKERS = 300 }; /* at once; more requests wait in the socket */
 
@@ -120,7 +120,7 @@ static void work(const server *s, const cage_request *r, const int fd[CAGE_FDS])
         in = mmap(NULL, r->in_bytes, PROT_READ, MAP_PRIVATE, fd[IN], 0);
     out = mmap(NULL, p->limits.out, PROT_READ | PROT_WRITE, MAP_SHARED, fd[OUT], 0);
     // the numbers that came are all above these two
-    if (in == MAP_FAILED || out == MAP_FAILED || dup2(fd[ANSWER], ANSWER_FD) < 0 ||
+    if (in == MAP_FAILED || out == MAP_FAILED || dup2(fd[ANSWER], CAGE_ANSWER_FD) < 0 ||
         dup2(fd[REPORT], REPORT_FD) < 0) {
         say_failed(fd[REPORT], "memory for the input");
         _exit(1);
@@ -137,7 +137,7 @@ static void work(const server *s, const cage_request *r, const int fd[CAGE_FDS])
     memcpy(a.number, number, sizeof number);
     if (a.status != RIJ_OK)
         snprintf(a.note, sizeof a.note, "%s", rij_last_error());
-    say(ANSWER_FD, &a);
+    say(CAGE_ANSWER_FD, &a);
     _exit(0);
 }
 

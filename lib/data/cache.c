@@ -77,11 +77,10 @@ static const rj_image *keep(rj_cache *c, int sample, rj_image *image)
 
 static rij_status read_sample(const rj_dataset *d, const rj_sample *s, rj_image *out)
 {
-    const rj_limits limits = rj_limits_in(d->cage);
     rj_image as_it_is = {0};
     rij_status status;
 
-    RJ_TRY(rj_image_read(s->path, &limits, &as_it_is));
+    RJ_TRY(rj_image_read_in(d->cage, s->path, &as_it_is));
     if (s->quality == 0) {
         *out = as_it_is;
         return RIJ_OK;

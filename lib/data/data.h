@@ -67,9 +67,16 @@ rij_status rj_isolate_decode(const uint8_t *bytes, size_t n, const rj_limits *li
                              rj_image *out);
 /* Read and decode a file; messages name it. */
 rij_status rj_image_read(const char *path, const rj_limits *limits, rj_image *out);
+/* By the default limits, decoded in a cage; NULL: in this process. */
+rij_status rj_image_read_in(rj_cage *cage, const char *path, rj_image *out);
 rij_status rj_image_write_png(const char *path,
                               const rj_image *image); /* beside, sync, rename */
 
+/* Four bytes as PNG and ISO files have them. */
+static inline uint32_t rj_big_endian(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 /* the codecs, for decode.c */
 rij_status rj_png_decode(const uint8_t *bytes, size_t n, const rj_limits *limits,
                          rj_image *out);

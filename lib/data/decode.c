@@ -30,8 +30,7 @@ static bool has_brand(const uint8_t *bytes, size_t n, const char *brands)
 
     if (!begins(bytes, n, 4, "ftyp", 4) || n < 12)
         return false;
-    end = (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 |
-          bytes[3];
+    end = rj_big_endian(bytes);
     for (size_t at = 8; at + 4 <= RJ_MIN(end, n); at += at == 8 ? 8 : 4)
         for (const char *b = brands; *b; b += 4)
             if (memcmp(bytes + at, b, 4) == 0)
@@ -132,4 +131,11 @@ rij_status rj_image_write_png(const char *path, const rj_image *image)
     status = rj_file_write(path, bytes, n);
     rj_free(bytes);
     return status;
+}
+
+rij_status rj_image_read_in(rj_cage *cage, const char *path, rj_image *out)
+{
+    const rj_limits limits = rj_limits_in(cage);
+
+    return rj_image_read(path, &limits, out);
 }

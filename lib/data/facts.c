@@ -115,8 +115,7 @@ rij_status rj_facts_recompressed(int quality, uint64_t *quantisation)
 static void of_png(const uint8_t *p, size_t n, rj_facts *f)
 {
     for (size_t at = 8; at + 12 <= n;) {
-        const size_t length = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 |
-                              (size_t)p[at + 2] << 8 | p[at + 3];
+        const size_t length = rj_big_endian(p + at);
 
         if (length > n - at - 12)
             return;
@@ -141,8 +140,7 @@ static void of_webp(const uint8_t *p, size_t n, rj_facts *f)
 static void of_boxes(const uint8_t *p, size_t n, rj_facts *f)
 {
     for (size_t at = 0, size; n - at >= 8; at += size) {
-        size = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 |
-               p[at + 3];
+        size = rj_big_endian(p + at);
         f->metadata = rj_hash(p + at + 4, 4, f->metadata);
         if (size < 8 || size > n - at) // 0 and 1: it takes the rest, or 64 bits
             return;

@@ -14,11 +14,6 @@
 
 enum { SIGNATURE = 8, FRAME = 12, IHDR = 13 }; /* a chunk's length, name and check sum */
 
-static uint32_t number_at(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 /* The first chunk must be IHDR: sides within the limits, before anything is allocated. */
 static rij_status check_header(const uint8_t *bytes, size_t n, const rj_limits *limits)
 {
@@ -26,9 +21,9 @@ static rij_status check_header(const uint8_t *bytes, size_t n, const rj_limits *
 
     RJ_REQUIRE(n >= SIGNATURE + FRAME + IHDR, RIJ_E_IMAGE,
                "damaged PNG: it ends within its header");
-    RJ_REQUIRE(number_at(chunk) == IHDR && memcmp(chunk + 4, "IHDR", 4) == 0, RIJ_E_IMAGE,
-               "damaged PNG: it does not begin with its header");
-    return rj_limits_check(limits, number_at(chunk + 8), number_at(chunk + 12));
+    RJ_REQUIRE(rj_big_endian(chunk) == IHDR && memcmp(chunk + 4, "IHDR", 4) == 0,
+               RIJ_E_IMAGE, "damaged PNG: it does not begin with its header");
+    return rj_limits_check(limits, rj_big_endian(chunk + 8), rj_big_endian(chunk + 12));
 }
 
 /* The critical chunks of a file, one after another in new memory (*kept, *kept_n). */
@@ -43,16 +38,16 @@ static rij_status keep_critical(const uint8_t *bytes, size_t n, uint8_t **kept,
     for (bool ended = false; !ended;) {
         const size_t left = n - at;
 
-        if (left < FRAME || left - FRAME < number_at(bytes + at)) {
+        if (left < FRAME || left - FRAME < rj_big_endian(bytes + at)) {
             rj_free(to);
             return rj_fail(RIJ_E_IMAGE, "damaged PNG: it is cut off");
         }
         ended = memcmp(bytes + at + 4, "IEND", 4) == 0;
         if (!(bytes[at + 4] & 0x20)) { // a capital: no reader may skip it
-            memcpy(to + put, bytes + at, number_at(bytes + at) + (size_t)FRAME);
-            put += number_at(bytes + at) + (size_t)FRAME;
+            memcpy(to + put, bytes + at, rj_big_endian(bytes + at) + (size_t)FRAME);
+            put += rj_big_endian(bytes + at) + (size_t)FRAME;
         }
-        at += number_at(bytes + at) + (size_t)FRAME;
+        at += rj_big_endian(bytes + at) + (size_t)FRAME;
     }
     *kept = to;
     *kept_n = put;

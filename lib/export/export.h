@@ -53,7 +53,7 @@ void rj_declare(rj_graph *g, bool input, const char *name, enum rj_element eleme
                 const int64_t *side, const char *const *symbol);
 /* Rows y .. y_end - 1 and columns x0 .. x_end - 1, every `step`, of pictures. */
 rj_value rj_slice(rj_graph *g, rj_value x, int y, int y_end, int x0, int x_end, int step);
-/* Means over these axes, which go. */
+/* Means over these axes, which go unless they are kept. */
 rj_value rj_mean(rj_graph *g, rj_value x, int n, const int64_t *axis, bool keep);
 /* Values joined along an axis. */
 rj_value rj_join(rj_graph *g, int n, const rj_value *x, int axis);

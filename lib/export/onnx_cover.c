@@ -20,7 +20,7 @@ static rj_value of(rj_graph *g, rj_value pair, int which)
     return gather(g, pair, rj_integer(g, which), 0);
 }
 
-/* (a,b) -> (b,a) */
+/* (a,b,..) -> (b,a) */
 static rj_value turned(rj_graph *g, rj_value pair)
 {
     return gather(g, pair, rj_integers(g, 2, (int64_t[]){1, 0}), 0);
@@ -131,7 +131,7 @@ rj_value rj_onnx_crops(rj_graph *g, rj_value bytes)
 rj_value rj_onnx_cover(rj_graph *g, rj_value image, int crop, int most)
 {
     const rj_value shape = rj_one(g, "Shape", image);
-    const rj_value sides = gather(g, shape, rj_integers(g, 2, (int64_t[]){1, 0}), 0);
+    const rj_value sides = turned(g, shape);
     const rj_value grid = grid_of(g, sides, crop, most);
     rj_value place[2], cut;
 

@@ -118,9 +118,8 @@ static rij_status read_photo(rj_parents *p, const char *path, const char *name, 
                              int crops, uint64_t seed, char note[NOTE])
 {
     const int before = p->n;
-    const rj_limits limits = rj_limits_in(p->cage);
     rj_image photo;
-    rij_status status = rj_image_read(path, &limits, &photo);
+    rij_status status = rj_image_read_in(p->cage, path, &photo);
 
     note[0] = 0;
     if (status == RIJ_E_MEMORY)

@@ -117,9 +117,9 @@ static rij_status prepare(void *job, int index, int worker)
 {
     run *r = job;
     const int sample = r->s.image[r->first + index];
-    const rj_limits limits = rj_limits_in(r->m->cage);
     rj_image image = {0};
-    rij_status status = rj_image_read(r->s.data.sample[sample].path, &limits, &image);
+    rij_status status =
+        rj_image_read_in(r->m->cage, r->s.data.sample[sample].path, &image);
 
     (void)worker;
     if (status == RIJ_E_IMAGE || status == RIJ_E_FILE) {

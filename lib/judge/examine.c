@@ -103,7 +103,6 @@ RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
                                     rij_examination *examination)
 {
     rj_image image = {0};
-    rj_limits limits;
     double level;
     rij_status status;
 
@@ -113,8 +112,7 @@ RIJ_API rij_status rij_examine_file(const rij_model *model, const char *path,
                : !path ? "path"
                        : "examination");
     RJ_TRY(level_of(options, &level));
-    limits = rj_limits_in(model->cage);
-    RJ_TRY(rj_image_read(path, &limits, &image));
+    RJ_TRY(rj_image_read_in(model->cage, path, &image));
     status = examine(model, &image, level, examination);
     rj_image_free(&image);
     return status;

@@ -249,7 +249,6 @@ RIJ_API rij_status rij_explain_file(const rij_model *model, const char *path,
                                     rij_evidence **evidence)
 {
     rj_image image = {0};
-    rj_limits limits;
     double level;
     rij_status status;
 
@@ -258,8 +257,7 @@ RIJ_API rij_status rij_explain_file(const rij_model *model, const char *path,
     RJ_REQUIRE(model && path, RIJ_E_ARGUMENT, "rij_explain_file: %s is NULL",
                model ? "path" : "model");
     RJ_TRY(level_of(options, &level));
-    limits = rj_limits_in(model->cage);
-    RJ_TRY(rj_image_read(path, &limits, &image));
+    RJ_TRY(rj_image_read_in(model->cage, path, &image));
     status = explain(model, &image, level, evidence);
     rj_image_free(&image);
     return status;

@@ -296,15 +296,13 @@ RIJ_API rij_status rij_predict_file(const rij_model *model, const char *path,
                                     rij_verdict *verdict)
 {
     rj_image image = {0};
-    rj_limits limits;
     rij_status status;
 
     RJ_REQUIRE(model && path && verdict, RIJ_E_ARGUMENT, "rij_predict_file: %s is NULL",
                !model  ? "model"
                : !path ? "path"
                        : "verdict");
-    limits = rj_limits_in(model->cage);
-    RJ_TRY(rj_image_read(path, &limits, &image));
+    RJ_TRY(rj_image_read_in(model->cage, path, &image));
     status = judge(model, &image, verdict);
     rj_image_free(&image);
     return status;
