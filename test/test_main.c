@@ -40,39 +40,44 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-/* What a process counted, written in one piece. */
+/* What a suite counted, written in one piece. */
 typedef struct count {
-    int ran, failed;
+    int suite, ran, failed;
 } count;
 
 /* Runs one suite after another, each taken from the pipe `next`, until it is empty. */
 static void work(int next, int told)
 {
     unsigned char i;
-    count all = {0};
+    bool whole = true;
 
-    while (read(next, &i, 1) == 1) {
+    while (whole && read(next, &i, 1) == 1) {
         SRunner *runner =
             srunner_create(i < RJ_COUNT(suites) ? suites[i].make() : suite_must_fail());
         srunner_run_all(runner, CK_NORMAL);
-        all.ran += srunner_ntests_run(runner);
-        all.failed += srunner_ntests_failed(runner);
+        count one = {i, srunner_ntests_run(runner), srunner_ntests_failed(runner)};
         srunner_free(runner);
+        fflush(stdout);
+        whole = write(told, &one, sizeof one) == sizeof one;
     }
-    fflush(stdout);
-    _exit(write(told, &all, sizeof all) == sizeof all ? EXIT_SUCCESS : EXIT_FAILURE);
+    _exit(whole ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* Whether every one of n processes ended as it should; their counts in *all. */
+/* Whether every one of n processes ended as it should; the suites' counts in *all. A
+ * suite that failed is named again at the end, where the tail of a log shows it. */
 static bool add_up(int n, int told, count *all)
 {
-    bool whole = true;
+    bool whole = true, failed[RJ_COUNT(suites) + 1] = {false};
     count one;
 
     while (read(told, &one, sizeof one) == sizeof one) {
         all->ran += one.ran;
         all->failed += one.failed;
+        failed[one.suite] = one.failed > 0;
     }
+    for (size_t i = 0; i < RJ_COUNT(suites); i++)
+        if (failed[i])
+            printf("failed: %s\n", suites[i].name);
     for (int i = 0, status; i < n; i++)
         whole &= wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     return whole;

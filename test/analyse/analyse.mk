@@ -7,7 +7,7 @@
 # Findings are mended, or suppressed with a reason: .clang-tidy, cppcheck.txt here, or a
 # line beside the code.
 
-.PHONY: analyse cppcheck gcc-analyzer run-analyzer clang-tidy memcheck coverage run-memcheck run-coverage
+.PHONY: analyse cppcheck gcc-analyzer run-analyzer clang-tidy memcheck coverage run-coverage
 analyse: cppcheck gcc-analyzer clang-tidy ## cppcheck, gcc -fanalyzer and clang-tidy over lib/
 TIDY ?= $(filter-out lib/cpu/%,$(SRC))
 # Not the kernels: it does not follow the macros of their lanes.
@@ -33,9 +33,7 @@ clang-tidy:
 
 # Suites that take valgrind seconds, and touch memory of every layer below the networks.
 MEMCHECK ?= base memory tensor image webp exif fuzz safetensors options dataset cache columns metrics pairs card
-memcheck: ## valgrind memcheck over MEMCHECK, a list of suites
-	@$(MAKE) --no-print-directory HARDEN= CFLAGS='-O1 -g' run-memcheck
-run-memcheck: lib $(B)/test/test
+memcheck: lib $(B)/test/test ## valgrind memcheck over MEMCHECK, a list of suites
 	@for suite in $(MEMCHECK); do \
 	    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
 	        --suppressions=test/analyse/valgrind.supp $(B)/test/test -k $$suite || exit 1; done
