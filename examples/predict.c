@@ -14,7 +14,14 @@
  *     0.987  generated   other.png
  *       stands out at 312, 120 (p 0.012): 4.1 % of the picture do, 96 % of the excess is
  *       there
- *       as far from what photographs share as 0.93 of them, or farther */
+ *       as far from what photographs share as 0.93 of them, or farther
+ *
+ * --nearest names the photographs, of those that the training kept out, whose traces are
+ * most similar to a picture's, and how similar (realjudge_verdict.h says what that
+ * means).
+ *
+ *     0.012  photograph  photo.jpg
+ *       near 0.9312  holiday/17.jpg */
 #include <realjudge.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -26,12 +33,13 @@ static int usage(FILE *out, int status)
         "predict --model MODEL [--device cpu|ref|cuda:0] [--threads N]\n"
         "        [--precision fp32|bf16|tf32] [--crops N] [--describe] [--examine "
         "LEVEL]\n"
-        "        [--explain PNG] FILE...\n"
+        "        [--explain PNG] [--nearest K] FILE...\n"
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
         "each image file; --examine: the answer real, generated or unsure, LEVEL being\n"
         "the share of photographs that may be called generated, such as 0.05;\n"
         "--explain: what stands out at that level, painted over the picture in PNG.\n"
-        "--explain: where the evidence lies, in words and over the one FILE, as PNG.\n"
+        "--explain: where the evidence lies, in words and over the one FILE, as PNG;\n"
+        "--nearest: K photographs with similar traces, of those that the model keeps.\n"
         "Exit status 1: some file could not be judged.\n",
         out);
     return status;
@@ -97,19 +105,34 @@ static int explain(const rij_model *model, const char *path, double level,
     return failed;
 }
 
+static int look_around(const rij_model *model, const char *path, int most)
+{
+    rij_neighbour *near = calloc((size_t)most, sizeof *near);
+    int found = 0;
+    const int failed =
+        !near || rij_nearest_file(model, path, most, near, &found) != RIJ_OK;
+
+    for (int i = 0; i < found; i++)
+        printf("  near %.4f  %s\n", near[i].similarity, near[i].id);
+    free(near);
+    return failed;
+}
+
 /* What the command line asks for. */
 typedef struct job {
     rij_open_options open;
     const char *model, *png;
     double level; /* 0: not examined */
-    int describe;
+    int describe, nearest;
 } job;
 
 static int one(const rij_model *model, const char *path, const job *j)
 {
-    if (j->png)
-        return explain(model, path, j->level, j->png);
-    return j->level != 0 ? examine(model, path, j->level) : judge(model, path);
+    const int failed = j->png          ? explain(model, path, j->level, j->png)
+                       : j->level != 0 ? examine(model, path, j->level)
+                                       : judge(model, path);
+
+    return failed || !j->nearest ? failed : look_around(model, path, j->nearest);
 }
 
 static int judge_all(const rij_model *model, int n, char **path, const job *j)
@@ -148,6 +171,7 @@ static int read_options(int argc, char **argv, job *j)
                                           {"describe", no_argument, NULL, 'i'},
                                           {"examine", required_argument, NULL, 'e'},
                                           {"explain", required_argument, NULL, 'x'},
+                                          {"nearest", required_argument, NULL, 'n'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     char *end = NULL;
@@ -178,6 +202,11 @@ static int read_options(int argc, char **argv, job *j)
         case 'e':
             j->level = strtod(optarg, &end);
             if (*end || !(j->level > 0))
+                return usage(stderr, 2);
+            break;
+        case 'n':
+            j->nearest = (int)strtol(optarg, &end, 10);
+            if (*end || j->nearest < 1 || j->nearest > 1024)
                 return usage(stderr, 2);
             break;
         case 'x':

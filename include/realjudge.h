@@ -131,7 +131,8 @@ typedef struct rij_verdict {
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
     const char *phase;   /* "read", "audit", "forge", "stage 1", "traces", "stage 2",
-                            "distance", "calibrate", "examine", "evaluate"; never NULL */
+                            "distance", "calibrate", "examine", "exemplars", "evaluate";
+                            never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
@@ -368,6 +369,12 @@ typedef struct rij_train_options {
                            from photographs towards remade ones, "joint": classifier and
                            distance (default with one_class). Of encoder statistics
                            distance alone needs no stage: steps1 -1, steps2 1 */
+    /* for rij_nearest() */
+    int exemplars; /* photographs kept for validation of which the model file keeps the
+                      embedding and, readable by whoever has the file, the path as the
+                      data name it (up to 1023 bytes; others are passed over): one of each
+                      group, then a second, .., as the seed has it, until there are so
+                      many or no more, 1..1024 (0: none) */
     /* checkpoints: what a killed training goes on from */
     const char *checkpoint; /* file that they are written to, beside it the one before as
                                NAME.1; NULL: none. It stays when the training is done */
@@ -456,7 +463,7 @@ RIJ_API RIJ_MUST_USE rij_status rij_checkpoint_remove(const char *path);
 }
 #endif
 
-#include "realjudge_verdict.h"  // 7. Examine, explain
+#include "realjudge_verdict.h"  // 7. Examine, explain, nearest
 #include "realjudge_data.h"     // 8. Evaluate, 9. Forge, 10. Audit, 11. Report
 #include "realjudge_exchange.h" // 12. Exchange
 #endif

@@ -54,11 +54,11 @@ RIJ_API RIJ_MUST_USE rij_status rij_model_export_onnx(const rij_model *model,
  * (examples/python/torch_model.py writes one). Everything in it is checked as
  * rij_model_open() does; the self-test image is judged, and the file sealed.
  *
- * What was measured with other weights is left out: calibration, alarms, figures and the
- * card. rij_calibrate() makes a calibration for the new ones. How the decision weighs
- * its scores stays as the file has it (decision.a, .b, .kappa, .prox_mean and
- * .prox_deviation): fitted on the weights of before, so of other weights a margin is a
- * margin still, but its score is no measured probability.
+ * What was measured with other weights is left out: calibration, alarms, exemplars,
+ * figures and the card. rij_calibrate() makes a calibration for the new ones. How the
+ * decision weighs its scores stays as the file has it (decision.a, .b, .kappa, .prox_mean
+ * and .prox_deviation): fitted on the weights of before, so of other weights a margin is
+ * a margin still, but its score is no measured probability.
  *
  * weights  The file to read; it may be a model file of ours. Not changed, unless it is
  *          `path` too.

@@ -185,6 +185,48 @@ RIJ_API RIJ_MUST_USE rij_status rij_evidence_write_png(const rij_evidence *evide
 /* Free an evidence map. NULL is fine. Since 0.1. */
 RIJ_API void rij_evidence_free(rij_evidence *evidence);
 
+/* ---- 7c. Nearest: photographs with similar traces ---------------------------------- */
+
+/* An exemplar: a photograph that the training kept out, and kept in the model. */
+typedef struct rij_neighbour {
+    const char *id;    /* its path as the training's data named it, UTF-8, bytes that are
+                          none '?'; the model's */
+    double similarity; /* to the picture, -1..1 */
+} rij_neighbour;
+
+/* Photographs that a model keeps as exemplars (exemplars of rij_train_options); 0: none,
+ * or model is NULL. Since 0.1. */
+RIJ_API int rij_model_exemplars(const rij_model *model);
+
+/* Find the exemplars that a picture is nearest to, the nearest first; of equal ones that
+ * which comes first in the training's data.
+ *
+ *     z = sum z_c / |sum z_c|,   similarity = z . e
+ *
+ * z_c is the unit embedding that S_prox compares with the natural traces, of each crop
+ * that rij_predict() judges; e is z of an exemplar, as its file is. Near means that the
+ * model sees similar traces. It does not mean that two pictures show the same, come from
+ * the same camera or one from the other, nor that a picture is a photograph: a generated
+ * one has nearest photographs too. How far a picture is from what photographs share is
+ * `far` of rij_evidence_summary. Time is that of a prediction.
+ *
+ * model    Borrowed; any number of threads may ask one model.
+ * image    As for rij_predict().
+ * most     How many are wanted, from 1 on.
+ * nearest  Room for `most`; of these *found, most or as many as there are, are written,
+ *          on RIJ_OK only. Their names live as long as the model.
+ *
+ * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (most is below 1),
+ * RIJ_E_DATA (the model keeps no exemplars). Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_nearest(const rij_model *model,
+                                            const rij_image *image, int most,
+                                            rij_neighbour *nearest, int *found);
+
+/* The same for a file, read as rij_predict_file() reads it. Since 0.1. */
+RIJ_API RIJ_MUST_USE rij_status rij_nearest_file(const rij_model *model, const char *path,
+                                                 int most, rij_neighbour *nearest,
+                                                 int *found);
+
 #ifdef __cplusplus
 }
 #endif

@@ -111,5 +111,34 @@ START_TEST(a_training_goes_on_from_the_corpus_of_checkpoints)
 }
 END_TEST
 
+START_TEST(models_of_the_corpus_open)
+{
+    static const struct {
+        const char *path;
+        int exemplars;
+    } good[] = {{"test/fuzz/corpus/model/smallest", 0},
+                {"test/fuzz/corpus/model/exemplars", 2}};
+
+    for (int i = 0; i < RJ_COUNT(good); i++) {
+        unsigned char *bytes;
+        uint8_t *whole;
+        size_t n;
+        rj_st_file f = {0};
+        rij_model *m = NULL;
+
+        OK(rj_file_read(good[i].path, 1 << 20, &bytes, &n));
+        whole = fuzz_filled(bytes, n, &n);
+        OK(rj_st_parse("corpus", whole, n, &f));
+        f.sealed = true;
+        OK(rj_model_from_file(&f, "ref", 1, &m));
+        ck_assert_int_eq(rij_model_exemplars(m), good[i].exemplars);
+        rij_model_free(m);
+        rj_st_free(&f);
+        rj_free(whole);
+        rj_free(bytes);
+    }
+}
+END_TEST
+
 SUITE(fuzz, every_input_of_every_corpus_is_survived, corpora_hold_files_that_are_read,
-      a_training_goes_on_from_the_corpus_of_checkpoints)
+      a_training_goes_on_from_the_corpus_of_checkpoints, models_of_the_corpus_open)

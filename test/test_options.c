@@ -38,6 +38,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.alpha == 0.5 && o.beta == 0.5 && o.rho == 0.2);
     ck_assert_str_eq(o.decide, "classifier");
     ck_assert(o.progress == NULL && o.user == NULL);
+    ck_assert(o.exemplars == 0);
     ck_assert(o.checkpoint == NULL && o.checkpoint_seconds == 300 && o.resume == 0);
 }
 END_TEST
@@ -184,6 +185,8 @@ START_TEST(numbers_out_of_range_are_refused_by_name)
     RANGE(alpha, 0.01, 1.0, 0.01);
     RANGE(beta, 0.01, 1.0, 0.01);
     RANGE(rho, 0.01, 1.0, 0.01);
+    RANGE(exemplars, 1, 1024, 1);
+    REFUSED(exemplars, -1);
     RANGE(checkpoint_seconds, 0.001, 1e6, 0.0005);
     REFUSED(resume, 2);
     REFUSED(resume, 1); // without a checkpoint

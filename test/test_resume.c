@@ -75,6 +75,8 @@ static void check_stops(const rij_train_options *options, int every)
     stop_behind(&w, "calibrate");
     if (options->decide)
         stop_behind(&w, "distance");
+    if (options->exemplars)
+        stop_behind(&w, "exemplars");
     if (options->traces > 0) { // behind stage 1, so from the start
         OK(rij_checkpoint_remove(w.checkpoint));
         stop_behind(&w, "traces");
@@ -92,6 +94,7 @@ START_TEST(stopped_at_any_step_and_resumed_it_ends_in_the_same_file)
     o.optimiser = "sgd"; // whose memory stage 2 has from stage 1
     o.average = -1;      // so the best by validation
     o.decide = "joint";
+    o.exemplars = 2;
     check_stops(&o, 3);
 }
 END_TEST

@@ -17,13 +17,14 @@ loader finds it. What each call promises is said in realjudge.h; a test holds th
 below against that header, so they cannot drift (test/parcel).
 """
 
+import collections
 import ctypes
 import ctypes.util
 import os
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_size_t, c_void_p
 
-__all__ = ["Error", "Evidence", "Examination", "Model", "Verdict", "import_model",
-           "version"]
+__all__ = ["Error", "Evidence", "Examination", "Model", "Neighbour", "Verdict",
+           "import_model", "version"]
 
 # ---- the header's types ------------------------------------------------------------------
 
@@ -106,6 +107,15 @@ class Summary(ctypes.Structure):
     ]
 
 
+class NeighbourRow(ctypes.Structure):
+    _c_name_ = "rij_neighbour"
+    _fields_ = [("id", c_char_p), ("similarity", c_double)]  # the name is the model's
+
+
+# A photograph that the model keeps, by name, and how similar a picture's traces are.
+Neighbour = collections.namedtuple("Neighbour", "id similarity")
+
+
 class OpenOptions(ctypes.Structure):
     _c_name_ = "rij_open_options"
     _fields_ = [
@@ -136,6 +146,7 @@ _FUNCTIONS = {
     "rij_status_name": (c_char_p, c_int),
     "rij_last_error": (c_char_p,),
     "rij_model_open": (c_int, c_char_p, POINTER(OpenOptions), POINTER(c_void_p)),
+    "rij_model_exemplars": (c_int, c_void_p),
     "rij_model_describe": (c_size_t, c_void_p, c_char_p, c_size_t),
     "rij_model_export_onnx": (c_int, c_void_p, POINTER(OnnxOptions), c_char_p),
     "rij_model_import": (c_int, c_char_p, c_char_p),
@@ -150,6 +161,10 @@ _FUNCTIONS = {
                     POINTER(c_void_p)),
     "rij_explain_file": (c_int, c_void_p, c_char_p, POINTER(ExplainOptions),
                          POINTER(c_void_p)),
+    "rij_nearest": (c_int, c_void_p, POINTER(Image), c_int, POINTER(NeighbourRow),
+                    POINTER(c_int)),
+    "rij_nearest_file": (c_int, c_void_p, c_char_p, c_int, POINTER(NeighbourRow),
+                         POINTER(c_int)),
     "rij_evidence_sum_up": (c_int, c_void_p, POINTER(Summary)),
     "rij_evidence_cells": (POINTER(c_float), c_void_p),
     "rij_evidence_write_png": (c_int, c_void_p, c_char_p),
@@ -261,6 +276,14 @@ class Model:
         handle = c_void_p()
         self._call("rij_explain", image, byref(options), byref(handle))
         return Evidence(handle)
+
+    def nearest(self, image, most=5):
+        """The exemplars with the most similar traces, at most so many, the nearest first: a
+        list of Neighbour. They need not show the same (rij_nearest())."""
+        kept = _lib.rij_model_exemplars(self._handle)
+        rows, found = (NeighbourRow * max(1, min(most, kept)))(), c_int()
+        self._call("rij_nearest", image, min(most, len(rows)), rows, byref(found))
+        return [Neighbour(row.id.decode(), row.similarity) for row in rows[:found.value]]
 
     def describe(self):
         """The model in English lines."""

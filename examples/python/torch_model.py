@@ -260,7 +260,7 @@ def load(path):
     judge.traces, judge.distance = tensors.get("traces"), tensors.get("distance")
     judge.load_state_dict(
         {name: t for name, t in tensors.items()
-         if not name.startswith(("calibration.", "selftest."))}
+         if not name.startswith(("calibration.", "exemplars", "selftest."))}
         | {name: torch.tensor(0) for name in judge.state_dict() if name.endswith("tracked")})
     return judge.eval(), about
 

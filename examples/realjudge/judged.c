@@ -6,8 +6,10 @@ typedef struct judged {
     rij_verdict verdict;
     rij_examination examination;
     rij_evidence_summary evidence;
-    char map[4200]; /* "": none */
-    int unwritten;  /* it could not be */
+    char map[4200];      /* "": none */
+    int unwritten;       /* it could not be */
+    rij_neighbour *near; /* `found` exemplars */
+    int found;
 } judged;
 
 static const char *const answers[] = {"unsure", "real", "generated"};
@@ -33,6 +35,16 @@ static rij_status explain(const question *q, size_t index, const char *path, jud
     return status;
 }
 
+/* Room for those there are, whatever was asked for. */
+static rij_status look_around(const question *q, const char *path, judged *j)
+{
+    const int all = rij_model_exemplars(q->model);
+    const int most = q->nearest < all ? q->nearest : all;
+
+    j->near = need(calloc((size_t)most + 1, sizeof *j->near));
+    return rij_nearest_file(q->model, path, most > 0 ? most : 1, j->near, &j->found);
+}
+
 static rij_status judge(const question *q, size_t index, const char *path, judged *j)
 {
     rij_examine_options o = RIJ_EXAMINE_OPTIONS_INIT;
@@ -47,6 +59,8 @@ static rij_status judge(const question *q, size_t index, const char *path, judge
     } else if (status == RIJ_OK && !q->maps) {
         status = rij_predict_file(q->model, path, &j->verdict);
     }
+    if (status == RIJ_OK && q->nearest)
+        status = look_around(q, path, j);
     return status;
 }
 
@@ -120,6 +134,20 @@ static void set_evidence(json_t *record, const judged *j)
     json_object_set_new(record, "evidence", e);
 }
 
+static void set_nearest(json_t *record, const judged *j)
+{
+    json_t *nearest = json_array();
+
+    for (int i = 0; i < j->found; i++) {
+        json_t *one = json_object();
+
+        set_text(one, "id", j->near[i].id);
+        set_number(one, "similarity", j->near[i].similarity);
+        json_array_append_new(nearest, one);
+    }
+    json_object_set_new(record, "nearest", nearest);
+}
+
 static char *record_of(const question *q, size_t index, const char *path,
                        rij_status status, const judged *j)
 {
@@ -137,6 +165,8 @@ static char *record_of(const question *q, size_t index, const char *path,
         set_examination(record, &j->examination);
     if (q->maps)
         set_evidence(record, j);
+    if (q->nearest)
+        set_nearest(record, j);
     return json_line(record);
 }
 
@@ -160,6 +190,16 @@ static void say_evidence(FILE *out, const judged *j)
                 s->far);
 }
 
+static void say_nearest(FILE *out, const judged *j)
+{
+    for (int i = 0; i < j->found; i++) {
+        char *shown = path_shown(j->near[i].id);
+
+        fprintf(out, "  near %.4f  %s\n", j->near[i].similarity, shown);
+        free(shown);
+    }
+}
+
 static char *lines_of(const question *q, const char *path, const judged *j)
 {
     const rij_verdict *v = &j->verdict;
@@ -178,6 +218,7 @@ static char *lines_of(const question *q, const char *path, const judged *j)
                 v->generated ? "generated" : "photograph", shown);
     if (q->maps)
         say_evidence(out, j);
+    say_nearest(out, j);
     fclose(out);
     free(shown);
     return need(text);
@@ -204,4 +245,5 @@ void judge_input(const question *q, size_t index, const char *path, result *r)
         r->text = need(strdup(rij_last_error()));
     else
         r->text = lines_of(q, path, &j);
+    free(j.near);
 }

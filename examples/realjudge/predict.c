@@ -14,7 +14,7 @@ typedef struct predict_job {
     rij_open_options open;
     const char *model, *out, *shard, *explain;
     double examine, level;
-    int jsonl, from_stdin, null, tolerant;
+    int jsonl, from_stdin, null, tolerant, nearest;
 } predict_job;
 
 /* A run: where inputs come from, where records go. */
@@ -99,6 +99,7 @@ static json_t *header_of(const run *r, const rij_model_hashes *h)
     json_object_set_new(header, "examine", number_json(j->examine));
     json_object_set_new(header, "explain", json_boolean(j->explain != NULL));
     json_object_set_new(header, "level", number_json(r->q.found));
+    json_object_set_new(header, "nearest", json_integer(j->nearest));
     json_object_set_new(header, "crops", json_integer(j->open.crops));
     json_object_set_new(header, "precision", json_string(j->open.precision));
     json_object_set_new(header, "shard", json_integer((json_int_t)r->shard));
@@ -248,7 +249,7 @@ static int open_and_judge(run *r)
     r->q = (question){
         model,          j->examine,         j->level > 0 ? j->level : j->examine,
         j->examine > 0, j->jsonl || j->out, j->open.isolate,
-        j->explain};
+        j->explain,     j->nearest};
     setvbuf(stdout, NULL, _IOLBF, 0); // a reader at a pipe waits for each
     r->start_s = r->told_s = seconds_now();
     status = judge_all(r, workers);
@@ -314,6 +315,10 @@ static const row rows[] = {
     {"level", NUMBER, AT(level), "A", 0.001, 0.5,
      "of --explain: share of photographs in which something may be found (as --examine, "
      "else 0.05)"},
+    {"nearest", WHOLE, AT(nearest), "K", 1, 1024,
+     "name the K photographs that the model's training kept out and kept (train "
+     "--exemplars) whose traces are most similar, and how similar, up to 1; not what "
+     "shows the same"},
     {"tolerant", SWITCH, AT(tolerant), NULL, 0, 0,
      "exit status 0 although some inputs could not be judged"},
     {"threads", WHOLE, AT(open.threads), "N", 0, 256,
@@ -342,16 +347,17 @@ const command command_predict = {
     "A record has index, path and status (RIJ_OK, or which error). With RIJ_OK follow "
     "verdict, score, margin, p_real, p_generated, classifier, proximity, softness, "
     "crops, width, height, as realjudge.h defines them, with --examine answer, alone, "
-    "contradictions and strip, with --explain evidence; else message. Numbers that do "
-    "not exist are null. Bytes of a path that are not UTF-8 are written as U+FFFD, and "
-    "path_percent then holds the exact path, percent-encoded as in RFC 3986.\n\n"
+    "contradictions and strip, with --explain evidence, with --nearest nearest, a list "
+    "of id and similarity; else message. Numbers that do not exist are null. Bytes of a "
+    "path that are not UTF-8 are written as U+FFFD, and path_percent then holds the "
+    "exact path, percent-encoded as in RFC 3986.\n\n"
     "With --out and --shard a long list is judged by many processes or machines, each "
     "killed and started again as it comes; realjudge-merge joins the parts.",
     "0: all inputs were judged. 1: some could not be. 2: the command line is not "
     "allowed. 3: the model cannot be opened, the output cannot be written, FILE belongs "
     "to another model or list, or what stopped one input would stop the others: no "
-    "memory, no device, a calibration too small for the level. Records written before "
-    "that stay.",
+    "memory, no device, a calibration too small for the level, no exemplars. Records "
+    "written before that stay.",
     "  realjudge predict --model judge.safetensors photo.jpg other.png\n"
     "  realjudge predict --model judge.safetensors --examine 0.05 photos/\n"
     "  find photos -name '*.jpg' -print0 |\n"

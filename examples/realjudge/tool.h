@@ -198,10 +198,12 @@ typedef struct question {
     double level, found; /* of examining and explaining; 0: the library's */
     int examine, json, isolated;
     const char *maps; /* folder of evidence maps; NULL: none */
+    int nearest;      /* exemplars that are told; 0: none */
 } question;
 
 /* Judge one file; the text is a record, lines for a person, or why it failed. What is not
- * the file's fault is fatal: no memory, no device, no calibration, a map not written. */
+ * the file's fault is fatal: no memory, no device, no calibration, no exemplars, a map
+ * not written. */
 void judge_input(const question *q, size_t index, const char *path, result *r);
 
 /* ---- part.c: records of a shard, written beside and renamed ----------------------- */

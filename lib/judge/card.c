@@ -161,6 +161,18 @@ rij_status rj_card_calibration(rij_model *m, const rj_calibration *c)
     return keep(m, "card.calibration", &text);
 }
 
+static rij_status card_exemplars(rij_model *m)
+{
+    rj_text text = {0};
+
+    rj_text_say(&text,
+                "%d photographs that were kept out, by the paths that the data gave them "
+                "and by embedding; to be near to one says that traces are similar, not "
+                "whose a picture is or what it shows",
+                m->exemplars.n);
+    return keep(m, "card.exemplars", &text);
+}
+
 rij_status rj_card_write(const rj_trainer *t, rij_model *m)
 {
     rj_text changed = {0};
@@ -172,6 +184,8 @@ rij_status rj_card_write(const rj_trainer *t, rij_model *m)
     RJ_TRY(keep(m, "card.options", &changed));
     RJ_TRY(card_validation(t, m));
     RJ_TRY(rj_card_calibration(m, &m->calibration));
+    if (m->exemplars.n)
+        RJ_TRY(card_exemplars(m));
     RJ_TRY(rj_st_set(&m->about, "card.use", use_text));
     return rj_st_set(&m->about, "card.limits", limits_text);
 }

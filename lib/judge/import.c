@@ -1,11 +1,11 @@
 /* import.c: rij_model_import(): weights of another program become a model file.
  *
  * Such a file has no seal, and no self-test that fits its weights; both are made here.
- * What was measured with other weights (calibration, alarms, figures, the card) would be
- * a promise about a judge that is gone, so it is left out. The decision's numbers (a, b,
- * kappa, the mean and deviation of proximity) were fitted on those weights as well, but
- * there is no judge without them, and whoever trains a judge further wants them: they
- * stay as the file has them, and the header says so. */
+ * What was measured with other weights (calibration, alarms, exemplars, figures, the
+ * card) would be a promise about a judge that is gone, so it is left out. The decision's
+ * numbers (a, b, kappa, the mean and deviation of proximity) were fitted on those weights
+ * as well, but there is no judge without them, and whoever trains a judge further wants
+ * them: they stay as the file has them, and the header says so. */
 #include "judge/judge.h"
 #include <string.h>
 
@@ -16,7 +16,8 @@ static bool begins(const char *text, const char *with)
 
 static bool stale_entry(const char *key)
 {
-    static const char *const stale[] = {"decision.alarm", "figure.", "card."};
+    static const char *const stale[] = {"decision.alarm", "figure.", "card.",
+                                        "exemplars."};
 
     for (int i = 0; i < RJ_COUNT(stale); i++)
         if (begins(key, stale[i]))
@@ -30,7 +31,8 @@ static void leave_out(rj_st_file *f)
     int tensors = 0, entries = 0;
 
     for (int i = 0; i < f->tensors; i++)
-        if (begins(f->tensor[i].name, "calibration."))
+        if (begins(f->tensor[i].name, "calibration.") ||
+            begins(f->tensor[i].name, "exemplars"))
             rj_free(f->tensor[i].x);
         else
             f->tensor[tensors++] = f->tensor[i];

@@ -143,6 +143,9 @@ rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *
 /* S_dist of n rows `seen` by a net's encoder; host copies live on the tape. distance.c */
 rij_status rj_distances(const float *distance, rj_tape *tape, const rj_tensor *seen,
                         double *dist);
+/* A crop of an image as planes, (3,crop,crop); short sides are reflected. RIJ_E_MEMORY.
+ */
+rij_status rj_planar_crop(const rj_image *image, int x, int y, int crop, float *planar);
 /* The whole verdict. RIJ_E_MODEL: the network's output is not finite. */
 rij_status rj_judge_image(const rij_model *m, rj_context *c, const rj_image *image,
                           rij_verdict *verdict);
@@ -204,6 +207,13 @@ void rj_evidence_free(rj_evidence *e);
 /* The p-value of a peak among the calibration's, by groups as rj_conformal_p(). W, the
  * groups that these are worth, unless NULL. */
 double rj_peak_p(const rj_calibration *c, float peak, double *weight);
+
+/* ---- nearest.c -------------------------------------------------------------------- */
+
+/* The embedding of a whole image, of length 1. RIJ_E_MODEL: it is not finite, or 0;
+ * RIJ_E_MEMORY, RIJ_E_DEVICE. */
+rij_status rj_embed_image(const rij_model *m, rj_context *c, const rj_image *image,
+                          double *z);
 
 /* ---- selection.c ------------------------------------------------------------------ */
 
@@ -452,6 +462,10 @@ rij_status rj_align(rj_dataset *d, const rij_audit_report *r, const int *place,
 rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
 /* What S_dist measures, on t->best: fills t->distance. distance.c */
 rij_status rj_train_distance(rj_trainer *t);
+
+/* Photographs that were kept out, as many as the options say, into a model that is ready;
+ * exemplars.c. RIJ_E_FILE or RIJ_E_IMAGE: one is no longer there. */
+rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m);
 
 /* Entries card.* of a model's metadata, once it is trained and has its calibration; and
  * that of the calibration alone, once it is another. RIJ_E_MEMORY. card.c */

@@ -18,6 +18,7 @@ typedef struct number {
     double usual, low, high; /* the default, below 0 where it is off, and the range */
     bool off;                /* a negative number switches it off */
     bool machine;            /* of this machine's business only: not kept in a model */
+    bool unsaid; /* nor where it is the default: files of before do not have it */
 } number;
 
 #define NUMBER(kind, field, ...)                                                         \
@@ -73,6 +74,8 @@ static const number numbers[] = {
     NUMBER(REAL, alpha, 0.5, 0, 1, true),
     NUMBER(REAL, beta, 0.5, 0, 1, true),
     NUMBER(REAL, rho, 0.2, 0, 1, true),
+    /* exemplars */
+    NUMBER(INT, exemplars, 0, 1, RJ_EXEMPLARS_MAX, false, false, true),
     /* checkpoints */
     NUMBER(REAL, checkpoint_seconds, 300, 0.001, 1e6, true, true),
     NUMBER(INT, resume, 0, 0, 1, false, true),
@@ -208,6 +211,12 @@ static rij_status check_together(const rij_train_options *o)
     RJ_REQUIRE((o->traces > 0 && o->steps1 > 0) || !by_traces, RIJ_E_ARGUMENT,
                "train: decide is '%s', but %s is off", o->decide,
                o->traces > 0 ? "steps1" : "traces");
+    RJ_REQUIRE(!o->exemplars || !o->shuffle_labels, RIJ_E_ARGUMENT,
+               "train: exemplars are photographs, which shuffled labels do not tell");
+    RJ_REQUIRE(!o->exemplars || o->steps1 > 0 ||
+                   (o->lambda > 0 && strcmp(o->contrast, "none") != 0),
+               RIJ_E_ARGUMENT,
+               "train: exemplars are compared by z, but steps1 and contrast are off");
     RJ_REQUIRE(o->checkpoint || !o->resume, RIJ_E_ARGUMENT,
                "train: resume is 1, but no checkpoint is named");
     return rj_allow_check(o->allow);
@@ -259,7 +268,7 @@ static bool fill(json_t *object, rij_train_options *o)
         const number *f = &numbers[i];
         const double value = get(o, f);
 
-        if (!f->machine)
+        if (!f->machine && (!f->unsaid || value != f->usual))
             fine = json_object_set_new(object, f->name,
                                        f->kind == REAL
                                            ? json_real(value)

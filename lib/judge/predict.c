@@ -121,8 +121,7 @@ rij_status rj_judge_planar(const rj_jury *j, rj_tape *tape, int n, const float *
 
 /* ---- an image --------------------------------------------------------------------- */
 
-static rij_status planar_crop(const rj_image *image, int x, int y, int crop,
-                              float *planar)
+rij_status rj_planar_crop(const rj_image *image, int x, int y, int crop, float *planar)
 {
     rj_image window = {0};
 
@@ -149,8 +148,8 @@ static rij_status judge_cover(const rij_model *m, rj_context *c, const rj_image 
         const int n = RJ_MIN(v->crops - first, RJ_JUDGE_BATCH);
 
         for (int i = 0; i < n; i++)
-            RJ_TRY(planar_crop(image, x[first + i], y[first + i], m->crop,
-                               planar + (size_t)i * each));
+            RJ_TRY(rj_planar_crop(image, x[first + i], y[first + i], m->crop,
+                                  planar + (size_t)i * each));
         RJ_TRY(rj_judge_planar(&jury, &c->tape, n, planar, cls, prox));
         for (int i = 0; i < n; i++) {
             v->classifier += cls[i] / v->crops;

@@ -176,6 +176,8 @@ static rij_status make_model(rj_trainer *t, rij_model **model)
     if (status == RIJ_OK)
         status = gather(t, m);
     if (status == RIJ_OK)
+        status = rj_exemplars_gather(t, m);
+    if (status == RIJ_OK)
         status = rj_card_write(t, m);
     if (status == RIJ_OK)
         *model = m;

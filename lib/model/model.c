@@ -41,6 +41,7 @@ RIJ_API void rij_model_free(rij_model *m)
     rj_arena_free(&m->trace_arena);
     rj_st_free(&m->about);
     rj_calibration_free(&m->calibration);
+    rj_exemplars_free(&m->exemplars);
     rj_free(m->distance);
     rj_device_close(m->dev);
     rj_pool_free(m->pool);
@@ -238,6 +239,8 @@ RIJ_API size_t rij_model_describe(const rij_model *m, char *text, size_t size)
     say(&p, "traces      %d\n", m->traces);
     say_decision(&p, &m->decision);
     say_calibration(&p, &m->calibration);
+    if (m->exemplars.n)
+        say(&p, "exemplars   %d photographs, by name\n", m->exemplars.n);
     for (int i = 0; i < RJ_COUNT(shown); i++)
         for (int j = 0; j < m->about.entries; j++) {
             const rj_st_entry *e = &m->about.entry[j];

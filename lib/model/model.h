@@ -141,6 +141,23 @@ rij_status rj_calibration_from_file(const rj_st_file *f, rj_calibration *c, int 
 int rj_calibration_buckets(const rj_calibration *c); /* that are in use */
 void rj_calibration_free(rj_calibration *c);
 
+enum { RJ_EXEMPLARS_MAX = 1024, RJ_ID_MAX = 1023 /* bytes */ };
+/* Photographs that a training kept (judge/exemplars.c). */
+typedef struct rj_exemplars {
+    int n;
+    float *z;  /* (n,d) unit rows, d the model's embedding */
+    char **id; /* UTF-8 without control characters, 1..RJ_ID_MAX bytes */
+} rj_exemplars;
+/* Zeros, and no names yet. RIJ_E_MEMORY. */
+rij_status rj_exemplars_new(int n, int d, rj_exemplars *e);
+void rj_exemplars_free(rj_exemplars *e);
+/* A copy in which what is no UTF-8, or would move a cursor, is '?'; NULL: no memory. */
+char *rj_exemplar_id(const char *name);
+/* To and from a file's tensor and entry, exemplar_file.c. A file may have none. */
+rij_status rj_exemplars_to_file(const rj_exemplars *e, int d, rj_st_file *f);
+rij_status rj_exemplars_from_file(const rj_st_file *f, int d, rj_exemplars *e,
+                                  int *tensors);
+
 /* Scratch of one prediction: a device, a tape. Taken from and given back to a locked list
  * inside the model, so a const model serves any number of threads. */
 typedef struct rj_context {
@@ -168,8 +185,9 @@ struct rij_model {
                         S_dist grows; NULL: the decision wants none */
     rj_decision decision;
     rj_calibration calibration; /* no rows: none */
-    rj_st_file about;           /* metadata as written: options, data hash, figures */
-    double selftest_margin;     /* of `selftest`, as judged when the model was made */
+    rj_exemplars exemplars;
+    rj_st_file about;       /* metadata as written: options, data hash, figures */
+    double selftest_margin; /* of `selftest`, as judged when the model was made */
     uint8_t selftest[RJ_SELFTEST_SIDE * RJ_SELFTEST_SIDE * 3]; /* RGB rows */
     struct rj_context_list *contexts; /* locked list, context.c */
 };

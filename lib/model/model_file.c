@@ -22,7 +22,7 @@ static const char *const own_entries[] = {
     "net.front",       "net.embedding",      "decision.by",
     "decision.kappa",  "decision.prox_mean", "decision.prox_deviation",
     "decision.a",      "decision.b",         "selftest.margin",
-    "decision.alarm1", "decision.alarm5",
+    "decision.alarm1", "decision.alarm5",    "exemplars.id",
 };
 static const char *const alarm_entries[RJ_ALARMS] = {"decision.alarm1",
                                                      "decision.alarm5"};
@@ -136,6 +136,7 @@ static rij_status tensors_to_file(const rij_model *m, rj_st_file *f)
     for (int i = 0; i < RJ_COUNT(image); i++)
         image[i] = (float)m->selftest[i];
     RJ_TRY(rj_calibration_to_file(&m->calibration, f));
+    RJ_TRY(rj_exemplars_to_file(&m->exemplars, m->embedding, f));
     return rj_st_add(f, "selftest.image",
                      rj_shape_plain(3, RJ_SELFTEST_SIDE, RJ_SELFTEST_SIDE, 3, 1), image);
 }
@@ -247,7 +248,7 @@ static rij_status distance_from_file(const rj_st_file *f, rij_model *m, int *ten
 }
 
 /* Every tensor of the file has a place: parameters, traces, distance, calibration,
- * self-test. */
+ * exemplars, self-test. */
 static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
 {
     const rj_st_tensor *t = rj_st_tensor_find(f, "traces");
@@ -260,6 +261,7 @@ static rij_status tensors_from_file(const rj_st_file *f, rij_model *m)
                           s->p[i].t.x));
     RJ_TRY(image_from_file(f, m));
     RJ_TRY(rj_calibration_from_file(f, &m->calibration, &known));
+    RJ_TRY(rj_exemplars_from_file(f, m->embedding, &m->exemplars, &known));
     RJ_TRY(distance_from_file(f, m, &known));
     RJ_REQUIRE(f->tensors == known, RIJ_E_MODEL,
                "model file: %d tensors, where %d are known", f->tensors, known);

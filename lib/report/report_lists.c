@@ -301,6 +301,7 @@ void rj_page_card(rj_text *t, const rj_report *r)
                                           {"options", "Options that differ"},
                                           {"validation", "Held out"},
                                           {"calibration", "Calibration"},
+                                          {"exemplars", "Exemplars"},
                                           {"use", "Intended use"},
                                           {"limits", "Limits"}};
     int found = 0;

@@ -1,8 +1,21 @@
 /* fuzz_model.c: any bytes as a model. The hash is no secret, so whoever means harm makes
  * it right: here a file without one counts as sealed. What opens is described, prepared
- * and judges the picture of its self-test. */
+ * and judges the picture of its self-test, and the exemplars nearest to that. */
 #include "fuzz_filled.h"
 #include "judge/judge.h"
+
+static void ask(const rij_model *model, const rij_image *image)
+{
+    rij_neighbour near[4];
+    int found = 0;
+
+    if (rij_nearest(model, image, RJ_COUNT(near), near, &found) != RIJ_OK)
+        return;
+    for (int i = 0; i < found; i++)
+        if (!near[i].id[0] || strlen(near[i].id) > RJ_ID_MAX ||
+            !(near[i].similarity >= -1 && near[i].similarity <= 1))
+            __builtin_trap();
+}
 
 int rj_fuzz_model(const uint8_t *bytes, size_t n)
 {
@@ -30,6 +43,7 @@ int rj_fuzz_model(const uint8_t *bytes, size_t n)
         if (rij_predict(model, &image, &verdict) == RIJ_OK &&
             !(verdict.score >= 0 && verdict.score <= 1))
             __builtin_trap();
+        ask(model, &image);
     }
     rij_model_free(model);
     return 0;

@@ -266,8 +266,24 @@ static void behead(const char *path)
     rj_free(bytes);
 }
 
+/* Two rows, first in the file, so that their 64 bytes stay. */
+static void add_exemplars(rij_model *model, rj_st_file *f)
+{
+    rj_exemplars *e = &model->exemplars;
+    rj_st_tensor rows;
+
+    must(rj_exemplars_new(2, 8, e));
+    e->z[0] = e->z[9] = 1;
+    e->id[0] = rj_exemplar_id("a/b.png");
+    e->id[1] = rj_exemplar_id("\xc3\xa9 \"\\.jpg");
+    must(rj_exemplars_to_file(e, 8, f));
+    rows = f->tensor[f->tensors - 1];
+    f->tensor[f->tensors - 1] = f->tensor[0];
+    f->tensor[0] = rows;
+}
+
 /* The smallest judge there is. */
-static void models(void)
+static void one_model(const char *name, bool exemplars)
 {
     const rj_net_config config = {
         .encoder = "statistics", .front = "raw", .embedding = 8};
@@ -278,13 +294,21 @@ static void models(void)
     must(rj_model_new(&config, "cpu", 1, 32, &model));
     must(rj_model_seal(model));
     must(rj_model_to_file(model, &f));
+    if (exemplars)
+        add_exemplars(model, &f);
     snprintf(path, sizeof path, "%s/model", root);
     must(rj_folder_make(path));
-    snprintf(path, sizeof path, "%s/model/smallest", root);
+    snprintf(path, sizeof path, "%s/model/%s", root, name);
     must(rj_st_write(path, &f));
     rj_st_free(&f);
     rij_model_free(model);
     behead(path);
+}
+
+static void models(void)
+{
+    one_model("smallest", false);
+    one_model("exemplars", true);
 }
 
 /* What a training without images leaves behind a step of either stage. */

@@ -139,6 +139,11 @@ def check_answers(tally, world, model, path):
         ours += [x.hex() for x in (s.threshold, s.area, s.concentration, s.far)]
         ours += [x.hex() for row in s.cells for x in row]
         tally("explained as by C: %d x %d cells" % (s.columns, s.rows), same(line, ours))
+    for k in (2, 8):
+        for line, file in zip(world.tell("nearest", path, k, *files), files):
+            near = model.nearest(file, k)
+            tally("exemplars as by C: %d of %d" % (len(near), k), 1 <= len(near) <= k and
+                  same(line, [x for n in near for x in (n.id, n.similarity.hex())]))
     png = str(world.root / "map.png")
     model.explain(files[1], level=0.4).write_png(png)
     graphs = [str(world.root / name) for name in ("python.onnx", "c.onnx")]
@@ -165,6 +170,8 @@ def check_errors(tally, world, model):
           "RIJ_E_ARGUMENT")
     fails(realjudge.Error, lambda: model.examine(world.pictures[0][0], level=1e-3), "",
           "RIJ_E_DATA")
+    fails(realjudge.Error, lambda: model.nearest(world.pictures[0][0], 0), "most is 0",
+          "RIJ_E_ARGUMENT")
     tiny = memoryview(bytearray(7 * 7 * 3)).cast("B", (7, 7, 3))
     fails(realjudge.Error, lambda: model.predict(tiny), "7 x 7", "RIJ_E_ARGUMENT")
     fails(TypeError, lambda: model.predict(bytearray(192)), "(height, width, 3)")

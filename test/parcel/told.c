@@ -5,6 +5,7 @@
  *     told judge MODEL FILE...                    a line of hexadecimal numbers each
  *     told examine MODEL LEVEL FILE...
  *     told explain MODEL LEVEL FILE...
+ *     told nearest MODEL K FILE...                names of exemplars and similarities
  *     told import WEIGHTS OUT                     weights become a model file
  *     told onnx MODEL INPUT OUT                   the model as a graph */
 #include <realjudge.h>
@@ -36,6 +37,7 @@ static int train(char **argv)
     o.batch1 = o.batch2 = 4;
     o.steps1 = o.steps2 = 2;
     o.traces = 2;
+    o.exemplars = 3;
     o.allow = "mean colour, dimensions"; // a dozen pictures
     if (rij_train(argv[0], &o, &m) != RIJ_OK || rij_model_save(m, argv[5]) != RIJ_OK)
         failed = complain();
@@ -95,6 +97,30 @@ static int explain(const rij_model *m, double level, const char *path)
     return 0;
 }
 
+static int nearest(const rij_model *m, int most, const char *path)
+{
+    rij_neighbour near[8];
+    int found = 0;
+
+    if (most > 8 || rij_nearest_file(m, path, most, near, &found) != RIJ_OK)
+        return 1;
+    for (int i = 0; i < found; i++)
+        printf("%s %a ", near[i].id, near[i].similarity);
+    return 0;
+}
+
+/* What is told of one file. */
+static int tell_of(const rij_model *m, char **argv, const char *path)
+{
+    if (strcmp(argv[1], "judge") == 0)
+        return judge(m, path);
+    if (strcmp(argv[1], "examine") == 0)
+        return examine(m, atof(argv[3]), path);
+    if (strcmp(argv[1], "explain") == 0)
+        return explain(m, atof(argv[3]), path);
+    return nearest(m, atoi(argv[3]), path);
+}
+
 static int export(const rij_model *m, const char *input, const char *path)
 {
     rij_onnx_options o = RIJ_ONNX_OPTIONS_INIT;
@@ -116,16 +142,14 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(verb, "import") == 0)
         return rij_model_import(argv[2], argv[3]) == RIJ_OK ? 0 : complain();
     if (!judges && !exports && strcmp(verb, "examine") != 0 &&
-        strcmp(verb, "explain") != 0)
+        strcmp(verb, "explain") != 0 && strcmp(verb, "nearest") != 0)
         return 2;
     if (rij_model_open(argv[2], NULL, &m) != RIJ_OK)
         return complain();
     if (exports)
         failed = export(m, argv[3], argv[4]);
     for (int i = judges ? 3 : 4; !exports && i < argc && !failed; i++) {
-        failed = judges           ? judge(m, argv[i])
-                 : verb[2] == 'a' ? examine(m, atof(argv[3]), argv[i])
-                                  : explain(m, atof(argv[3]), argv[i]);
+        failed = tell_of(m, argv, argv[i]);
         printf("\n");
     }
     if (failed)

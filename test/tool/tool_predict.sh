@@ -65,6 +65,22 @@ mkdir "$WORK/maps/000000.png"
 ends "a map that cannot be written" 3 predict --tolerant --explain "$WORK/maps" --level 0.4 \
     --out "$WORK/unmapped.jsonl" "$real/00.png"
 check "finishes no part" test ! -e "$WORK/unmapped.jsonl"
+ends "exemplars of a model that keeps none" 3 predict --tolerant --nearest 2 "$real/00.png"
+says "are refused in words" "the model keeps no exemplars"
+ends "a training that keeps four" 0 "$TOOL" train --data "$WORK/data" --out "$WORK/four.st" \
+    --seed 3 --steps1 -1 --steps2 4 --crop 32 --batch2 8 --min-images 4 --traces -1 \
+    --validation 0.4 --exemplars 4 --quiet
+ends "is described" 0 "$TOOL" model "$WORK/four.st"
+check "with their number" grep -qx 'exemplars   4 photographs, by name' "$WORK/out"
+ends "exemplars" 0 "$TOOL" predict --model "$WORK/four.st" --jsonl --nearest 9 "$real/00.png"
+check "are as many as there are" test "$(grep -o '{"id":"real/[0-9]*.png","similarity":' \
+    "$WORK/out" | wc -l)" = 4
+ends "two of them, for people" 0 "$TOOL" predict --model "$WORK/four.st" --nearest 2 \
+    "$real/00.png"
+check "stand below the line" test "$(grep -c '^  near [0-9.-]*  real/' "$WORK/out")" = 2
+cp "$WORK/out" "$WORK/two"
+check "the example says the same" sh -c "'$EXAMPLES/predict' --model '$WORK/four.st' \
+    --nearest 2 '$real/00.png' | cmp - '$WORK/two'"
 ends "standard output that is full" 3 sh -c "'$TOOL' predict --model '$model' '$real' \
     >/dev/full"
 says "is told" "standard output could not be written"

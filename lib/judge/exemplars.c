@@ -1,0 +1,152 @@
+/* exemplars.c: the photographs that a model keeps for rij_nearest(), chosen and embedded
+ * at the end of a training.
+ *
+ * They are of those kept for validation. The network was drawn to what it trained on, so
+ * a photograph that trained would lie nearer than the same one had it not; and `far`
+ * counts photographs that were kept out as well. Groups take turns, so that one of many
+ * pictures has no more exemplars than others while those have any. */
+#include "judge/judge.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct candidate {
+    uint64_t group, group_turn, turn; /* these two drawn by the seed */
+    int sample, round;                /* round: how many of its group come before */
+} candidate;
+
+static int order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int by_group(const void *a, const void *b)
+{
+    const candidate *x = a, *y = b;
+
+    if (x->group != y->group)
+        return order(x->group, y->group);
+    return x->turn != y->turn ? order(x->turn, y->turn) : x->sample - y->sample;
+}
+
+static int by_round(const void *a, const void *b)
+{
+    const candidate *x = a, *y = b;
+
+    if (x->round != y->round)
+        return x->round - y->round;
+    if (x->group_turn != y->group_turn)
+        return order(x->group_turn, y->group_turn);
+    return order(x->group, y->group);
+}
+
+static int by_sample(const void *a, const void *b)
+{
+    return ((const candidate *)a)->sample - ((const candidate *)b)->sample;
+}
+
+/* Photographs that were kept out, with names that fit. */
+static int list(const rj_dataset *d, uint64_t seed, candidate *out)
+{
+    int n = 0;
+
+    for (int i = 0; i < d->n; i++) {
+        const rj_sample *s = &d->sample[i];
+        const uint64_t number = (uint64_t)i;
+
+        if (s->label == RJ_REAL_LABEL && s->validation && s->usable &&
+            strlen(s->name) <= RJ_ID_MAX)
+            out[n++] = (candidate){s->group, rj_hash(&s->group, sizeof s->group, seed),
+                                   rj_hash(&number, sizeof number, seed), i, 0};
+    }
+    return n;
+}
+
+/* The first `most` of a list of n, in the order of the data. */
+static int choose(candidate *c, int n, int most)
+{
+    qsort(c, (size_t)n, sizeof *c, by_group);
+    for (int i = 1; i < n; i++)
+        c[i].round = c[i].group == c[i - 1].group ? c[i - 1].round + 1 : 0;
+    qsort(c, (size_t)n, sizeof *c, by_round);
+    n = RJ_MIN(n, most);
+    qsort(c, (size_t)n, sizeof *c, by_sample);
+    return n;
+}
+
+/* As its file is: not recompressed, as it may have been for the training. */
+static rij_status embed(const rj_trainer *t, const rij_model *m, rj_context *c,
+                        const rj_sample *s, double *z, rj_exemplars *e, int row)
+{
+    rj_image image = {0};
+    rij_status status;
+
+    RJ_TRY(rj_image_read_in(t->cage, s->path, &image));
+    status = rj_embed_image(m, c, &image, z);
+    rj_image_free(&image);
+    RJ_TRY(status);
+    for (int j = 0; j < m->embedding; j++)
+        e->z[(ptrdiff_t)row * m->embedding + j] = (float)z[j];
+    e->id[row] = rj_exemplar_id(s->name);
+    RJ_REQUIRE(e->id[row], RIJ_E_MEMORY, "exemplars: no memory for a name");
+    return RIJ_OK;
+}
+
+static rij_status embed_all(rj_trainer *t, const rij_model *m, const candidate *chosen,
+                            rj_exemplars *e)
+{
+    double *z = rj_alloc((size_t)m->embedding, sizeof *z);
+    rj_context *c = NULL;
+    rij_status status =
+        z ? rj_context_take(m, &c) : rj_fail(RIJ_E_MEMORY, "exemplars: no memory");
+
+    rj_trainer_phase(t, "exemplars", e->n);
+    for (int i = 0; i < e->n && status == RIJ_OK; i++) {
+        status = embed(t, m, c, &t->data.sample[chosen[i].sample], z, e, i);
+        if (status == RIJ_OK)
+            status = rj_trainer_tell(t, i + 1, 1, 0, (const double[4]){0}, i + 1 == e->n);
+    }
+    rj_context_give(m, c);
+    rj_free(z);
+    return status;
+}
+
+/* Fewer than were asked for is told. */
+static rij_status note(rj_trainer *t, int n)
+{
+    char line[RJ_WHY];
+
+    if (n == t->o.exemplars)
+        return RIJ_OK;
+    snprintf(line, sizeof line,
+             "%d exemplars, not %d: no more photographs were kept for validation", n,
+             t->o.exemplars);
+    return rj_trainer_note(t, line);
+}
+
+rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m)
+{
+    candidate *c;
+    rj_exemplars e = {0};
+    rij_status status = RIJ_OK;
+    int n;
+
+    if (t->o.exemplars == 0)
+        return RIJ_OK;
+    c = rj_alloc((size_t)t->data.n, sizeof *c);
+    RJ_REQUIRE(c, RIJ_E_MEMORY, "exemplars: no memory for %d candidates", t->data.n);
+    n = choose(c, list(&t->data, t->o.seed, c), t->o.exemplars);
+    if (n > 0)
+        status = rj_exemplars_new(n, m->embedding, &e);
+    if (n > 0 && status == RIJ_OK)
+        status = embed_all(t, m, c, &e);
+    if (status == RIJ_OK)
+        status = note(t, n);
+    rj_free(c);
+    if (status != RIJ_OK) {
+        rj_exemplars_free(&e);
+        return status;
+    }
+    m->exemplars = e;
+    return RIJ_OK;
+}
