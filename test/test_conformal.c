@@ -31,6 +31,7 @@ static rj_calibration by_hand(void)
     add(&c, RJ_FAKE_LABEL, 0, 0, 2);
     add(&c, RJ_FAKE_LABEL, 1, 2.9, 4);
     c.edge[0] = 4;
+    c.softest = INFINITY;
     return c;
 }
 
@@ -58,6 +59,47 @@ START_TEST(p_values_weigh_rows_by_their_groups)
     p_is(&c, RJ_FAKE_LABEL, 1, 1.9, 1.0 / 3, 2);
     p_is(&c, RJ_FAKE_LABEL, 7, 1, 1, 0);
     rj_calibration_free(&c);
+}
+END_TEST
+
+START_TEST(the_softest_photographs_count_on_their_own_too)
+{
+    rj_calibration c = by_hand();
+
+    // of the softest one of two rows of group 2, all of 3: 0.6 is the smaller
+    c.softest = 5;
+    p_is(&c, RJ_REAL_LABEL, 5, -2, (1 + 5.0 / 6) / (1 + 11.0 / 6), 1.5);
+    p_is(&c, RJ_REAL_LABEL, 4.9, -2, (1 + 5.0 / 6) / (1 + 11.0 / 6), 11.0 / 6);
+    add(&c, RJ_REAL_LABEL, 4, 9, 5);
+    add(&c, RJ_REAL_LABEL, 5, 9, 5);
+    c.softest = 8.5F;
+    p_is(&c, RJ_REAL_LABEL, 8.4, 6, (1 + 1.0 / 3) / (1 + 23.0 / 6), 23.0 / 6);
+    p_is(&c, RJ_REAL_LABEL, 8.5, 6, 1.0 / 3, 2);
+    p_is(&c, RJ_REAL_LABEL, 8.5, 5, 1, 2);
+    add(&c, RJ_FAKE_LABEL, 2, 4, 0);
+    p_is(&c, RJ_FAKE_LABEL, 9, 0, 1, 1); // generated images as ever
+    rj_calibration_free(&c);
+}
+END_TEST
+
+/* Two rows a group: softness 0, 1, .. */
+START_TEST(the_softest_are_a_third_and_enough_for_an_answer)
+{
+    static const struct {
+        int groups;
+        float softest;
+    } cases[] = {{37, INFINITY}, {40, INFINITY}, {41, 42}, {60, 80}, {61, 81}, {90, 120}};
+
+    for (int k = 0; k < RJ_COUNT(cases); k++) {
+        rj_calibration c = {0};
+
+        for (int i = 0; i < 2 * cases[k].groups; i++)
+            add(&c, RJ_REAL_LABEL, i / 2, i, 0);
+        OK(rj_conformal_edges(&c));
+        ck_assert_msg(c.softest == cases[k].softest, "%d groups: %g", cases[k].groups,
+                      (double)c.softest);
+        rj_calibration_free(&c);
+    }
 }
 END_TEST
 
@@ -134,16 +176,17 @@ static void draw(rj_random *r, enum law law, int rows, double *softness, double 
 }
 
 /* Of `rounds` calibrations of `groups`, each asked about one new photograph, the share
- * with p_real <= a. */
-static double alarms(enum law law, int rounds, int groups, int rows, double a)
+ * with p_real <= a; and of photographs that are among the softest. */
+static double alarms(enum law law, int rounds, int groups, int rows, double a,
+                     double *softest)
 {
     double softness[8], margin[8];
-    int n = 0;
+    int n = 0, soft = 0, soft_n = 0;
 
     for (int k = 0; k < rounds; k++) {
         rj_random r = rj_random_start(77, RJ_STREAM_TEST, (uint64_t)k);
         rj_calibration c = {0};
-        int which;
+        int which, alarm;
 
         for (int i = 0; i < groups; i++) {
             draw(&r, law, rows, softness, margin);
@@ -153,9 +196,14 @@ static double alarms(enum law law, int rounds, int groups, int rows, double a)
         OK(rj_conformal_edges(&c));
         draw(&r, law, rows, softness, margin);
         which = rj_random_below(&r, rows);
-        n += rj_conformal_p(&c, RJ_REAL_LABEL, softness[which], margin[which], NULL) <= a;
+        alarm =
+            rj_conformal_p(&c, RJ_REAL_LABEL, softness[which], margin[which], NULL) <= a;
+        n += alarm;
+        soft += softness[which] >= (double)c.softest;
+        soft_n += alarm && softness[which] >= (double)c.softest;
         rj_calibration_free(&c);
     }
+    *softest = soft ? (double)soft_n / soft : 0;
     return (double)n / rounds;
 }
 
@@ -168,11 +216,15 @@ START_TEST(photographs_are_called_generated_as_often_as_promised)
         const enum law law = (enum law)(k % LAWS);
         const double a = level[k / LAWS % RJ_COUNT(level)];
         const int rows = k / LAWS / RJ_COUNT(level) ? 7 : 1;
-        const double share = alarms(law, ROUNDS, 150, rows, a);
+        double softest;
+        const double share = alarms(law, ROUNDS, 150, rows, a, &softest);
         const double off = 3.3 * sqrt(a * (1 - a) / ROUNDS); // 1 in 1000
 
         ck_assert_msg(share <= a + off, "law %d, %d rows: %g for %g", law, rows, share,
                       a);
+        // a third of the rounds or more ask about one of the softest
+        ck_assert_msg(softest <= a + sqrt(3) * off, "law %d, %d rows, softest: %g for %g",
+                      law, rows, softest, a);
         // nor is the promise kept by never saying it: p-values of single rows are
         // uniform on steps of about 1 / 75
         ck_assert_msg(share >= (rows == 1 ? a - 0.022 : a / 2) - off,
@@ -236,6 +288,8 @@ START_TEST(softness_weighs_coarse_against_fine)
 END_TEST
 
 SUITE(conformal, p_values_weigh_rows_by_their_groups,
+      the_softest_photographs_count_on_their_own_too,
+      the_softest_are_a_third_and_enough_for_an_answer,
       few_photographs_are_not_parted_by_softness, answers_need_one_unusual_class,
       photographs_are_called_generated_as_often_as_promised,
       softness_weighs_coarse_against_fine)

@@ -19,6 +19,13 @@
  * Vovk et al. 2003.) So p_real <= a happens with a probability of at most a. p_generated
  * is the same among generated images, with <=.
  *
+ * Softening takes away what tells a photograph from a generated image and raises margins,
+ * and what a bucket's least soft rows have lost says little about its softest. So the
+ * softest of the photographs' rows are counted on their own too: those that weigh a third
+ * of the groups, and SOFTEST at least. A picture as soft as these has the larger of both
+ * p_real, which keeps the promise, being no smaller than a p-value that keeps it. They
+ * are left out where they would be no fewer than the bucket's.
+ *
  *     answer(a) = generated   p_real <= a < p_generated
  *                 real        p_generated <= a < p_real
  *                 unsure      else
@@ -28,52 +35,76 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Enough groups for an answer at 0.05; and with one to spare, for rows of a group share
+ * its weight. */
+enum { EACH = 19, SOFTEST = EACH + 1 };
+
+typedef struct weighed {
+    float softness;
+    double weight;
+} weighed;
+
+/* Ties by weight, so that no sum depends on the order of the sort. */
 static int ascending(const void *a, const void *b)
 {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    const weighed *x = a, *y = b;
+
+    if (x->softness != y->softness)
+        return x->softness > y->softness ? 1 : -1;
+    return (x->weight > y->weight) - (x->weight < y->weight);
 }
 
-/* Enough for an answer at 0.05. */
-enum { EACH = 19 };
+/* Photographs' rows, each with its share of its group. How many groups. */
+static int weigh(const rj_calibration *c, weighed *out)
+{
+    const rj_calibration_row *row = c->row[RJ_REAL_LABEL];
+    const int n = c->n[RJ_REAL_LABEL];
+    int groups = 0;
+
+    for (int i = 0, same; i < n; i += same, groups++) {
+        for (same = 0; i + same < n && row[i + same].group == row[i].group;)
+            same++;
+        for (int k = i; k < i + same; k++)
+            out[k] = (weighed){row[k].softness, 1.0 / same};
+    }
+    return groups;
+}
 
 rij_status rj_conformal_edges(rj_calibration *c)
 {
     const int n = c->n[RJ_REAL_LABEL];
-    int groups = 0;
-    float *soft = rj_alloc((size_t)n + 1, sizeof *soft);
+    double need, there = 0;
+    int groups;
+    weighed *row = rj_alloc((size_t)n + 1, sizeof *row);
 
-    RJ_REQUIRE(soft, RIJ_E_MEMORY, "calibrate: no memory for %d rows", n);
-    for (int i = 0; i < n; i++) {
-        const rj_calibration_row *r = &c->row[RJ_REAL_LABEL][i];
-
-        soft[i] = r->softness;
-        groups += i == 0 || r->group != r[-1].group;
-    }
-    qsort(soft, (size_t)n, sizeof *soft, ascending);
+    RJ_REQUIRE(row, RIJ_E_MEMORY, "calibrate: no memory for %d rows", n);
+    groups = weigh(c, row);
+    need = RJ_MAX(groups / 3.0, SOFTEST);
+    qsort(row, (size_t)n, sizeof *row, ascending);
+    c->softest = INFINITY;
     for (int k = 0; k + 1 < RJ_BUCKETS; k++)
-        c->edge[k] = groups >= EACH * RJ_BUCKETS ? soft[(int64_t)n * (k + 1) / RJ_BUCKETS]
-                                                 : INFINITY;
-    rj_free(soft);
+        c->edge[k] = INFINITY;
+    if (groups >= EACH * RJ_BUCKETS) {
+        for (int k = 0; k + 1 < RJ_BUCKETS; k++)
+            c->edge[k] = row[(int64_t)n * (k + 1) / RJ_BUCKETS].softness;
+        for (int i = n - 1; i >= 0 && there < need; i--) {
+            there += row[i].weight;
+            c->softest = row[i].softness;
+        }
+        if (c->softest <= c->edge[RJ_BUCKETS - 2])
+            c->softest = INFINITY;
+    }
+    rj_free(row);
     return RIJ_OK;
 }
 
-static int bucket_of(const rj_calibration *c, float softness)
-{
-    int k = 0;
-
-    while (k + 1 < RJ_BUCKETS && softness >= c->edge[k])
-        k++;
-    return k;
-}
-
-/* Rows of one group lie together. New numbers are rounded as the rows' were. */
-double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
+/* Among rows at least as soft as `from`, and less soft than `to`. Rows of one group lie
+ * together. New numbers are rounded as the rows' were. */
+static double p_among(const rj_calibration *c, int label, double from, double to, float m,
                       double *weight)
 {
     const rj_calibration_row *row = c->row[label];
-    const float m = (float)margin;
-    const int n = c->n[label], bucket = bucket_of(c, (float)softness);
+    const int n = c->n[label];
     double beyond = 0, there = 0;
 
     for (int i = 0, same; i < n; i += same) {
@@ -82,7 +113,7 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
         for (same = 0; i + same < n && row[i + same].group == row[i].group; same++) {
             const rj_calibration_row *r = &row[i + same];
 
-            if (bucket_of(c, r->softness) != bucket)
+            if ((double)r->softness < from || (double)r->softness >= to)
                 continue;
             t++;
             b += label == RJ_REAL_LABEL ? r->margin >= m : r->margin <= m;
@@ -90,9 +121,32 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
         there += (double)t / same;
         beyond += (double)b / same;
     }
-    if (weight)
-        *weight = there;
+    *weight = there;
     return (1 + beyond) / (1 + there);
+}
+
+double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
+                      double *weight)
+{
+    const float soft = (float)softness, m = (float)margin;
+    double from = -INFINITY, to = INFINITY, w, p;
+
+    for (int k = 0; k + 1 < RJ_BUCKETS; k++)
+        if (soft >= c->edge[k])
+            from = c->edge[k];
+        else if (to == INFINITY)
+            to = c->edge[k];
+    p = p_among(c, label, from, to, m, &w);
+    if (label == RJ_REAL_LABEL && soft >= c->softest) {
+        double among;
+        const double own = p_among(c, label, c->softest, INFINITY, m, &among);
+
+        p = RJ_MAX(p, own);
+        w = RJ_MIN(w, among);
+    }
+    if (weight)
+        *weight = w;
+    return p;
 }
 
 const char *const rj_answer_names[3] = {"unsure", "real", "generated"};

@@ -160,10 +160,12 @@ rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own);
 /* ---- softness.c, conformal.c, shipping.c: answers --------------------------------- */
 
 rij_status rj_softness(const rj_image *image, double *softness); /* RIJ_E_MEMORY */
-/* Edges of the buckets, from the photographs' rows. RIJ_E_MEMORY. */
+/* Edges of the buckets, and where the softest begin, from the photographs' rows.
+ * RIJ_E_MEMORY. */
 rij_status rj_conformal_edges(rj_calibration *c);
 /* The p-value of a margin among the calibration's rows of a label in the bucket of this
- * softness; W, the groups that these rows are worth, unless NULL. 1 where W is 0. */
+ * softness, of photographs among the softest too, if it is one of them: the larger. W,
+ * the groups that these rows are worth, the fewer, unless NULL. 1 where W is 0. */
 double rj_conformal_p(const rj_calibration *c, int label, double softness, double margin,
                       double *weight);
 extern const char *const rj_answer_names[3]; /* by rij_answer */

@@ -134,6 +134,8 @@ typedef struct rj_calibration {
     rj_calibration_peak *peak;
     float edge[RJ_BUCKETS - 1]; /* of softness, ascending: a bucket begins at its edge;
                                    infinite: few photographs, one bucket */
+    float softest; /* from this softness on photographs also count on their own; infinite:
+                      never */
 } rj_calibration;
 /* To and from a file's tensors, calibration_file.c. A file may have none. */
 rij_status rj_calibration_to_file(const rj_calibration *c, rj_st_file *f);
