@@ -422,7 +422,7 @@ START_TEST(memory_that_runs_out_in_any_kind_is_a_status_and_no_leak)
         const long live = rj_memory_live();
 
         // Later on a step is like the one before it: a sample will do.
-        n += 1 + n / 6;
+        n += 1 + n / (SANITIZED ? 2 : 6);
         rj_memory_fail_at(n);
         status = rij_forge(p.photos, p.out, &o);
         rj_memory_fail_at(0);
