@@ -37,7 +37,6 @@ static int usage(FILE *out, int status)
         "Prints the score (0 photograph .. 1 generated), the verdict and the path of\n"
         "each image file; --examine: the answer real, generated or unsure, LEVEL being\n"
         "the share of photographs that may be called generated, such as 0.05;\n"
-        "--explain: what stands out at that level, painted over the picture in PNG.\n"
         "--explain: where the evidence lies, in words and over the one FILE, as PNG;\n"
         "--nearest: K photographs with similar traces, of those that the model keeps.\n"
         "Exit status 1: some file could not be judged.\n",

@@ -189,8 +189,8 @@ RIJ_API void rij_evidence_free(rij_evidence *evidence);
 
 /* An exemplar: a photograph that the training kept out, and kept in the model. */
 typedef struct rij_neighbour {
-    const char *id;    /* its path as the training's data named it, UTF-8, bytes that are
-                          none '?'; the model's */
+    const char *id;    /* its path as the training's data named it, UTF-8, other bytes
+                          and control characters '?'; the model's */
     double similarity; /* to the picture, -1..1 */
 } rij_neighbour;
 

@@ -2,9 +2,9 @@
  */
 #include "exemplars_place.h"
 #include <math.h>
+#include <unistd.h>
 
-/* ---- which are kept ------------------------------------------------------------------
- */
+/* ---- which are kept ---------------------------------------------------------------- */
 
 /* A table of the place's pictures: of photographs 0..5 each is a group, the others are
  * one. `before` stands before every path. */
@@ -90,6 +90,7 @@ END_TEST
 
 typedef struct listener {
     char notes[600];
+    const place *p; /* whose photographs go when the training is all but done; or NULL */
 } listener;
 
 static int listen(const rij_progress *p, void *user)
@@ -97,6 +98,12 @@ static int listen(const rij_progress *p, void *user)
     listener *l = user;
     const size_t used = strlen(l->notes);
 
+    for (int i = 0; l->p && i < REALS && strcmp(p->phase, "examine") == 0; i++) {
+        char name[40];
+
+        snprintf(name, sizeof name, "data/real/%02d.png", i);
+        unlink(under(l->p, name));
+    }
     if (p->note && strstr(p->note, "exemplars"))
         snprintf(l->notes + used, sizeof l->notes - used, "%s\n", p->note);
     return 0;
@@ -107,7 +114,7 @@ START_TEST(fewer_than_were_asked_for_are_told)
     const place p = place_new(REALS, 4);
     rij_train_options o = with_exemplars(1000);
     char before[1100] = "";
-    listener l = {""};
+    listener l = {"", NULL};
     rij_model *m = NULL;
 
     o.progress = listen;
@@ -127,8 +134,24 @@ START_TEST(fewer_than_were_asked_for_are_told)
 }
 END_TEST
 
-/* ---- the model file ------------------------------------------------------------------
- */
+START_TEST(photographs_that_are_gone_end_no_training)
+{
+    const place p = place_new(REALS, 4);
+    rij_train_options o = with_exemplars(3);
+    listener l = {"", &p};
+    rij_model *m = NULL;
+
+    o.progress = listen;
+    o.user = &l;
+    OK(rij_train(p.data, &o, &m));
+    ck_assert_int_eq(rij_model_exemplars(m), 0);
+    ck_assert_msg(strstr(l.notes, "0 exemplars, not 3"), "%s", l.notes);
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+/* ---- the model file ---------------------------------------------------------------- */
 
 static bool file_holds(const char *path, const char *word)
 {
@@ -372,7 +395,7 @@ START_TEST(a_training_survives_failing_allocations_at_its_end)
 END_TEST
 
 SUITE(exemplars, groups_take_turns, fewer_than_were_asked_for_are_told,
-      nothing_is_kept_unless_asked_for, what_is_kept_is_told_and_stays,
-      imported_weights_have_no_exemplars, rows_that_make_no_sense_are_refused,
-      names_that_make_no_sense_are_refused, names_move_no_cursor,
-      a_training_survives_failing_allocations_at_its_end)
+      photographs_that_are_gone_end_no_training, nothing_is_kept_unless_asked_for,
+      what_is_kept_is_told_and_stays, imported_weights_have_no_exemplars,
+      rows_that_make_no_sense_are_refused, names_that_make_no_sense_are_refused,
+      names_move_no_cursor, a_training_survives_failing_allocations_at_its_end)

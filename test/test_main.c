@@ -63,24 +63,42 @@ static void work(int next, int told)
     _exit(whole ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* Whether every one of n processes ended as it should; the suites' counts in *all. A
- * suite that failed is named again at the end, where the tail of a log shows it. */
-static bool add_up(int n, int told, count *all)
+/* Whether every suite chosen was counted; the counts in *all. One that failed, or whose
+ * process died in it, is named again at the end, where the tail of a log shows it. */
+static bool add_up(const unsigned char *chosen, size_t n, int told, count *all)
 {
-    bool whole = true, failed[RJ_COUNT(suites) + 1] = {false};
+    bool passed[RJ_COUNT(suites) + 1] = {false}, whole = true;
     count one;
 
     while (read(told, &one, sizeof one) == sizeof one) {
         all->ran += one.ran;
         all->failed += one.failed;
-        failed[one.suite] = one.failed > 0;
+        passed[one.suite] = one.failed == 0;
     }
-    for (size_t i = 0; i < RJ_COUNT(suites); i++)
-        if (failed[i])
-            printf("failed: %s\n", suites[i].name);
-    for (int i = 0, status; i < n; i++)
-        whole &= wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    for (size_t i = 0; i < n; i++)
+        if (!passed[chosen[i]]) {
+            whole = false;
+            printf("failed: %s\n",
+                   chosen[i] < RJ_COUNT(suites) ? suites[chosen[i]].name : "must_fail");
+        }
+    for (int status; wait(&status) > 0;)
+        whole &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
     return whole;
+}
+
+/* The suites of a list, of all where it is NULL; 0 where it names one that is none. */
+static size_t choose(const char *only, unsigned char *chosen)
+{
+    size_t n = 0, names = only != NULL;
+
+    for (const char *c = only; c && *c; c++)
+        names += *c == ',';
+    for (size_t i = 0; i < RJ_COUNT(suites); i++)
+        if (!only || listed(only, suites[i].name))
+            chosen[n++] = (unsigned char)i;
+    if (only && strcmp(only, "must_fail") == 0)
+        chosen[n++] = RJ_COUNT(suites);
+    return only && n != names ? 0 : n;
 }
 
 int main(int argc, char **argv)
@@ -88,16 +106,15 @@ int main(int argc, char **argv)
     const char *only = argc == 3 && strcmp(argv[1], "-k") == 0 ? argv[2] : NULL;
     const int processes = (int)sysconf(_SC_NPROCESSORS_ONLN);
     unsigned char chosen[RJ_COUNT(suites) + 1];
-    size_t n = 0;
+    const size_t n = choose(only, chosen);
     int next[2], told[2], began = 0;
     count all = {0};
     bool whole;
 
-    for (size_t i = 0; i < RJ_COUNT(suites); i++)
-        if (!only || listed(only, suites[i].name))
-            chosen[n++] = (unsigned char)i;
-    if (only && strcmp(only, "must_fail") == 0)
-        chosen[n++] = RJ_COUNT(suites);
+    if (n == 0) {
+        printf("-k %s: no list of suites, each once\n", only);
+        return EXIT_FAILURE;
+    }
     if (pipe(next) != 0 || pipe(told) != 0 || write(next[1], chosen, n) != (ssize_t)n)
         return EXIT_FAILURE;
     close(next[1]);
@@ -105,7 +122,7 @@ int main(int argc, char **argv)
         if (fork() == 0)
             work(next[0], told[1]);
     close(told[1]);
-    whole = add_up(began, told[0], &all);
+    whole = add_up(chosen, n, told[0], &all);
     printf("%d passed, %d failed\n", all.ran - all.failed, all.failed);
     return all.failed || !all.ran || !whole ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,6 +1,7 @@
 /* test_nearest.c: rij_nearest(): which exemplars, in which order, how similar. */
 #include "exemplars_place.h"
 #include <math.h>
+#include <pthread.h>
 
 /* Of the tree's data. */
 static const char *file_of(const place *p, const char *id)
@@ -11,8 +12,7 @@ static const char *file_of(const place *p, const char *id)
     return under(p, name);
 }
 
-/* ---- what is near --------------------------------------------------------------------
- */
+/* ---- what is near ------------------------------------------------------------------ */
 
 static void each_is_nearest_to_itself(const rij_model *m, const place *p)
 {
@@ -200,8 +200,46 @@ START_TEST(threads_change_no_bit)
 }
 END_TEST
 
-/* ---- refusals, failures --------------------------------------------------------------
- */
+/* ---- refusals, failures ------------------------------------------------------------ */
+
+typedef struct asker {
+    const rij_model *m;
+    const char *path;
+    rij_neighbour near[4];
+    rij_status status;
+} asker;
+
+static void *ask_thread(void *user)
+{
+    asker *a = user;
+    int found = 0;
+
+    for (int i = 0; i < 4 && a->status == RIJ_OK; i++)
+        a->status = rij_nearest_file(a->m, a->path, 4, a->near, &found);
+    return NULL;
+}
+
+START_TEST(four_threads_that_share_a_model_are_told_the_same)
+{
+    world w = world_new(4);
+    char path[4200];
+    asker a[4] = {{0}};
+    pthread_t thread[4];
+
+    snprintf(path, sizeof path, "%s", under(&w.p, "data/real/01.png"));
+    for (int i = 0; i < 4; i++) {
+        a[i] = (asker){.m = w.m, .path = path};
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, ask_thread, &a[i]), 0);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(a[i].status, RIJ_OK);
+        ck_assert_mem_eq(a[i].near, a[0].near, sizeof a[0].near);
+    }
+    world_free(&w);
+}
+END_TEST
 
 START_TEST(what_cannot_be_asked_is_refused)
 {
@@ -294,5 +332,5 @@ END_TEST
 SUITE(nearest, an_exemplars_own_picture_is_nearest_to_itself,
       an_exemplar_is_as_its_file_is, equal_ones_come_in_the_order_of_the_data,
       similarity_is_to_exemplars_what_proximity_is_to_traces, threads_change_no_bit,
-      what_cannot_be_asked_is_refused,
+      four_threads_that_share_a_model_are_told_the_same, what_cannot_be_asked_is_refused,
       asking_and_opening_survive_every_failing_allocation)

@@ -92,20 +92,28 @@ static rij_status embed(const rj_trainer *t, const rij_model *m, rj_context *c,
     return RIJ_OK;
 }
 
+/* A file that is gone or damaged by now ends no training that is all but done. */
 static rij_status embed_all(rj_trainer *t, const rij_model *m, const candidate *chosen,
                             rj_exemplars *e)
 {
     double *z = rj_alloc((size_t)m->embedding, sizeof *z);
     rj_context *c = NULL;
+    const int n = e->n;
+    int have = 0;
     rij_status status =
         z ? rj_context_take(m, &c) : rj_fail(RIJ_E_MEMORY, "exemplars: no memory");
 
-    rj_trainer_phase(t, "exemplars", e->n);
-    for (int i = 0; i < e->n && status == RIJ_OK; i++) {
-        status = embed(t, m, c, &t->data.sample[chosen[i].sample], z, e, i);
+    rj_trainer_phase(t, "exemplars", n);
+    for (int i = 0; i < n && status == RIJ_OK; i++) {
+        status = embed(t, m, c, &t->data.sample[chosen[i].sample], z, e, have);
         if (status == RIJ_OK)
-            status = rj_trainer_tell(t, i + 1, 1, 0, (const double[4]){0}, i + 1 == e->n);
+            have++;
+        else if (status == RIJ_E_FILE || status == RIJ_E_IMAGE)
+            status = RIJ_OK;
+        if (status == RIJ_OK)
+            status = rj_trainer_tell(t, i + 1, 1, 0, (const double[4]){0}, i + 1 == n);
     }
+    e->n = have;
     rj_context_give(m, c);
     rj_free(z);
     return status;
@@ -118,9 +126,11 @@ static rij_status note(rj_trainer *t, int n)
 
     if (n == t->o.exemplars)
         return RIJ_OK;
-    snprintf(line, sizeof line,
-             "%d exemplars, not %d: no more photographs were kept for validation", n,
-             t->o.exemplars);
+    snprintf(
+        line, sizeof line,
+        "%d exemplars, not %d: no more photographs that were kept for validation have a "
+        "name that fits and can be read again",
+        n, t->o.exemplars);
     return rj_trainer_note(t, line);
 }
 
@@ -141,9 +151,9 @@ rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m)
     if (n > 0 && status == RIJ_OK)
         status = embed_all(t, m, c, &e);
     if (status == RIJ_OK)
-        status = note(t, n);
+        status = note(t, e.n);
     rj_free(c);
-    if (status != RIJ_OK) {
+    if (status != RIJ_OK || e.n == 0) {
         rj_exemplars_free(&e);
         return status;
     }

@@ -466,7 +466,7 @@ rij_status rj_allow_check(const char *list); /* RIJ_E_ARGUMENT */
 rij_status rj_train_distance(rj_trainer *t);
 
 /* Photographs that were kept out, as many as the options say, into a model that is ready;
- * exemplars.c. RIJ_E_FILE or RIJ_E_IMAGE: one is no longer there. */
+ * exemplars.c; those that cannot be read again are passed over. */
 rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m);
 
 /* Entries card.* of a model's metadata, once it is trained and has its calibration; and

@@ -75,8 +75,7 @@ rij_status rj_embed_image(const rij_model *m, rj_context *c, const rj_image *ima
     return RIJ_OK;
 }
 
-/* ---- the exemplars ------------------------------------------------------------------
- */
+/* ---- the exemplars ----------------------------------------------------------------- */
 
 typedef struct scored {
     double similarity;
@@ -134,8 +133,7 @@ static rij_status find(const rij_model *m, const rj_image *image, int most,
     return status;
 }
 
-/* ---- the public header --------------------------------------------------------------
- */
+/* ---- the public header ------------------------------------------------------------- */
 
 RIJ_API int rij_model_exemplars(const rij_model *model)
 {

@@ -56,8 +56,7 @@ void rj_exemplars_free(rj_exemplars *e)
     *e = (rj_exemplars){0};
 }
 
-/* ---- into a file --------------------------------------------------------------------
- */
+/* ---- into a file ------------------------------------------------------------------- */
 
 static rij_status ids_to_file(const rj_exemplars *e, rj_st_file *f)
 {
@@ -90,8 +89,7 @@ rij_status rj_exemplars_to_file(const rj_exemplars *e, int d, rj_st_file *f)
     return rj_st_add(f, rows_name, rj_shape_plain(2, e->n, d, 1, 1), e->z);
 }
 
-/* ---- from a file --------------------------------------------------------------------
- */
+/* ---- from a file ------------------------------------------------------------------- */
 
 static rij_status rows_from_file(const rj_st_tensor *t, int d, rj_exemplars *e)
 {
