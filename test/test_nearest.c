@@ -200,8 +200,6 @@ START_TEST(threads_change_no_bit)
 }
 END_TEST
 
-/* ---- refusals, failures ------------------------------------------------------------ */
-
 typedef struct asker {
     const rij_model *m;
     const char *path;
@@ -240,6 +238,8 @@ START_TEST(four_threads_that_share_a_model_are_told_the_same)
     world_free(&w);
 }
 END_TEST
+
+/* ---- refusals, failures ------------------------------------------------------------ */
 
 START_TEST(what_cannot_be_asked_is_refused)
 {

@@ -285,15 +285,8 @@ rij_status rj_options_text(const rij_train_options *resolved, char **json)
     const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(15);
     rij_train_options o = *resolved;
     json_t *object = json_object();
-    char *text = NULL;
-    size_t n = 0;
+    char *text = object && fill(object, &o) ? rj_json_text(object, flags) : NULL;
 
-    if (object && fill(object, &o))
-        n = json_dumpb(object, NULL, 0, flags);
-    if (n)
-        text = rj_alloc(n + 1, 1);
-    if (text)
-        json_dumpb(object, text, n, flags);
     json_decref(object);
     RJ_REQUIRE(text, RIJ_E_MEMORY, "options: no memory for their text");
     *json = text;

@@ -62,18 +62,12 @@ static rij_status ids_to_file(const rj_exemplars *e, rj_st_file *f)
 {
     json_t *list = json_array();
     bool fine = list != NULL;
-    char *text = NULL;
-    size_t n = 0;
+    char *text;
     rij_status status;
 
     for (int i = 0; i < e->n; i++)
         fine = json_array_append_new(list, json_string(e->id[i])) == 0 && fine;
-    if (fine)
-        n = json_dumpb(list, NULL, 0, JSON_COMPACT);
-    if (n)
-        text = rj_alloc(n + 1, 1);
-    if (text)
-        json_dumpb(list, text, n, JSON_COMPACT);
+    text = fine ? rj_json_text(list, JSON_COMPACT) : NULL;
     json_decref(list);
     RJ_REQUIRE(text, RIJ_E_MEMORY, "exemplars: no memory for their names");
     status = rj_st_set(f, ids_name, text);

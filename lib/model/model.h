@@ -26,6 +26,9 @@ typedef struct rj_st_file {
     bool sealed; /* read from a file whose hash was there and right, or made here */
 } rj_st_file;
 
+/* JSON (of jansson) as text by its flags, freed with rj_free(); NULL: no memory. */
+struct json_t;
+char *rj_json_text(const struct json_t *value, size_t flags);
 /* x is copied. Names must be unique; numbers that are not finite are RIJ_E_ARGUMENT. */
 rij_status rj_st_add(rj_st_file *f, const char *name, rj_shape shape, const float *x);
 /* Set or replace an entry; both are copied. "hash" is kept for the file's own hash. Bytes

@@ -133,6 +133,16 @@ rij_status rj_st_add(rj_st_file *f, const char *name, rj_shape shape, const floa
     return RIJ_OK;
 }
 
+char *rj_json_text(const json_t *value, size_t flags)
+{
+    const size_t n = json_dumpb(value, NULL, 0, flags);
+    char *text = n ? rj_alloc(n + 1, 1) : NULL; // with a 0 behind it
+
+    if (text)
+        json_dumpb(value, text, n, flags);
+    return text;
+}
+
 rij_status rj_st_set(rj_st_file *f, const char *key, const char *value)
 {
     rj_st_entry *e = entry_find(f, key);
