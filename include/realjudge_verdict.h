@@ -191,7 +191,8 @@ RIJ_API void rij_evidence_free(rij_evidence *evidence);
 typedef struct rij_neighbour {
     const char *id;    /* its path as the training's data named it, UTF-8, other bytes
                           and control characters '?'; the model's */
-    double similarity; /* to the picture, -1..1 */
+    double similarity; /* to the picture, -1..1; higher by itself where either is covered
+                          by several crops, so no measure between pictures */
 } rij_neighbour;
 
 /* Photographs that a model keeps as exemplars (exemplars of rij_train_options); 0: none,
