@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* ---- 12. Exchange ------------------------------------------------------------------ */
+/* ---- 13. Exchange ------------------------------------------------------------------ */
 
 typedef struct rij_onnx_options {
     size_t size;       /* set by RIJ_ONNX_OPTIONS_INIT */

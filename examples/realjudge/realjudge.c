@@ -7,9 +7,17 @@
 #include "tool.h"
 #include <unistd.h>
 
-const command *const commands[] = {
-    &command_train, &command_predict, &command_evaluate,  &command_report, &command_audit,
-    &command_forge, &command_model,   &command_calibrate, &command_merge,  NULL};
+const command *const commands[] = {&command_train,
+                                   &command_predict,
+                                   &command_evaluate,
+                                   &command_report,
+                                   &command_audit,
+                                   &command_align,
+                                   &command_forge,
+                                   &command_model,
+                                   &command_calibrate,
+                                   &command_merge,
+                                   NULL};
 
 static const command *find(const char *name)
 {

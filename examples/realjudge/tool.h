@@ -58,7 +58,8 @@ typedef struct command {
 } command;
 
 extern const command command_train, command_predict, command_evaluate, command_forge,
-    command_audit, command_report, command_calibrate, command_model, command_merge;
+    command_audit, command_align, command_report, command_calibrate, command_model,
+    command_merge;
 
 extern const command *const commands[]; /* ends with NULL */
 extern const row common_rows[];

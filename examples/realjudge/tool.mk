@@ -8,7 +8,7 @@ COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 
 TOOL    := $(B)/examples/realjudge/realjudge
 TOOLOBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard examples/realjudge/*.c)))
-TOOLCMD := train predict evaluate report audit forge model calibrate merge
+TOOLCMD := train predict evaluate report audit align forge model calibrate merge
 TOOLMAN := build/man/man1/realjudge.1 $(TOOLCMD:%=build/man/man1/realjudge-%.1)
 TOOLCOMP := build/completion/realjudge
 

@@ -45,6 +45,12 @@ void rj_text_put(rj_text *t, const char *text)
     rj_text_bytes(t, text, strlen(text));
 }
 
+void rj_text_line(rj_text *t, const char *name)
+{
+    for (const char *c = name; *c; c++)
+        rj_text_bytes(t, (unsigned char)*c < ' ' ? "?" : c, 1);
+}
+
 void rj_text_say(rj_text *t, const char *format, ...)
 {
     char line[1024];

@@ -19,13 +19,6 @@ static const char limits_text[] =
     "for them. Answers keep their level for photographs like those of the calibration "
     "only. Neither the content of a picture, its metadata nor its file format is judged.";
 
-/* A name of the data, on one line. */
-static void put_name(rj_text *t, const char *name)
-{
-    for (const char *c = name; *c; c++)
-        rj_text_bytes(t, (unsigned char)*c < ' ' ? "?" : c, 1);
-}
-
 static rij_status keep(rij_model *m, const char *key, rj_text *t)
 {
     rij_status status = rj_text_done(t);
@@ -86,7 +79,7 @@ static void say_names(rj_text *t, rj_name *names, int n)
             continue;
         }
         rj_text_put(t, told++ ? ", " : "");
-        put_name(t, names[i].text[0] ? names[i].text : "not named");
+        rj_text_line(t, names[i].text[0] ? names[i].text : "not named");
         rj_text_put(t, " ");
         rj_text_count(t, same);
     }

@@ -2,7 +2,7 @@
 # tool_options.sh: help, pages, completion, configuration, and commands against the
 # examples that do the same.
 . "$(dirname "$0")/tool_checks.sh"
-here=$(dirname "$0") commands='train predict evaluate report audit forge model calibrate merge'
+here=$(dirname "$0") commands='train predict evaluate report audit align forge model calibrate merge'
 brief='--steps1 -1 --steps2 4 --crop 32 --batch2 8 --min-images 4 --traces -1 --seed 3 --quiet'
 
 # ---- what it says of itself ----------------------------------------------------------
@@ -141,6 +141,10 @@ ends "figures that cannot be written" 3 "$TOOL" evaluate $judged --tsv /dev/full
 ends "a report that cannot be written" 3 "$TOOL" report $judged --out "$WORK/no/where"
 ends "audit finds shortcuts" 1 "$TOOL" audit --data "$WORK/data" --quiet
 check "and names them" grep -q SHORTCUT "$WORK/out"
+ends "align" 0 "$TOOL" align --data "$WORK/data" --out "$WORK/aligned" --quiet
+check "it leaves a manifest" test -s "$WORK/aligned/manifest.tsv"
+ends "align into the data" 2 "$TOOL" align --data "$WORK/data" --out "$WORK/data/new" --quiet
+ends "align to nowhere" 2 "$TOOL" align --data "$WORK/data" --quiet
 ends "forge" 0 "$TOOL" forge --photos "$WORK/data/real" --out "$WORK/forged" --quiet \
     --families fixed-nearest --crop 32 --crops 1
 check "it leaves a manifest" test -s "$WORK/forged/manifest.tsv"
