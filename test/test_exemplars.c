@@ -22,45 +22,36 @@ static const char *write_table(const place *p, const char *before)
     return under(p, "data/data.tsv");
 }
 
-/* Which photographs are kept, in the order of the data; how many. */
-static int kept(const char *table, uint64_t seed, int n, bool is[REALS])
+/* Which photographs are chosen, in the order of the data; how many. */
+static int chosen(const rj_dataset *d, uint64_t seed, int most, bool is[REALS])
 {
-    rij_train_options o = with_exemplars(n);
-    rij_model *m = NULL;
-    int found, before = -1;
+    int sample[2 * REALS], n = 0, before = -1;
 
-    o.seed = seed;
-    o.encoder = "statistics";
-    o.steps1 = o.steps2 = 1;
-    o.traces = -1;
-    OK(rij_train(table, &o, &m));
-    found = rij_model_exemplars(m);
+    OK(rj_exemplars_choose(d, seed, most, sample, &n));
     for (int i = 0; i < REALS; i++)
         is[i] = false;
-    for (int i = 0; i < found; i++) {
-        const int number = atoi(m->exemplars.id[i] + 5);
-
-        ck_assert_int_eq(strncmp(m->exemplars.id[i], "real/", 5), 0);
-        ck_assert_int_gt(number, before);
-        is[number] = true;
-        before = number;
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_gt(sample[i], before);
+        ck_assert_int_lt(sample[i], REALS); // behind these lie fakes
+        ck_assert(d->sample[sample[i]].validation);
+        is[sample[i]] = true;
+        before = sample[i];
     }
-    rij_model_free(m);
-    return found;
+    return n;
 }
 
 /* Ask for more and more: each list holds the one before, and the large group has two
  * only when the others have all. Returns how many of it there are at the end. */
-static int kept_in_turns(const char *table, uint64_t seed)
+static int chosen_in_turns(const rj_dataset *d, uint64_t seed)
 {
     bool all[REALS], is[REALS], before[REALS] = {false};
-    const int n = kept(table, seed, REALS, all);
+    const int n = chosen(d, seed, REALS, all);
     int large = 0;
 
     for (int i = 1; i <= n; i++) {
         bool lacks = false;
 
-        ck_assert_int_eq(kept(table, seed, i, is), i);
+        ck_assert_int_eq(chosen(d, seed, i, is), i);
         large = 0;
         for (int k = 0; k < REALS; k++) {
             ck_assert(is[k] || !before[k]);
@@ -76,14 +67,54 @@ static int kept_in_turns(const char *table, uint64_t seed)
 START_TEST(groups_take_turns)
 {
     const place p = place_new(REALS, 4);
-    const char *table = write_table(&p, "");
-    int large = 0;
+    int with_large = 0, without = 0;
+    rj_dataset d = {0};
 
-    for (uint64_t seed = 1; large == 0; seed++) {
-        ck_assert_uint_lt(seed, 40); // by some the large group is kept out
-        large = kept_in_turns(table, seed);
+    OK(rj_dataset_open(write_table(&p, ""), NULL, &d));
+    for (int i = 0; i < d.n; i++)
+        d.sample[i].usable = true;
+    for (uint64_t seed = 1; seed < 40; seed++) {
+        int large;
+
+        OK(rj_dataset_hold_out(&d, 0.5, seed));
+        large = chosen_in_turns(&d, seed);
+        ck_assert(large == 0 || large == 6); // all of it, in the end, or it trains
+        with_large += large > 0;
+        without += large == 0;
     }
-    ck_assert_int_eq(large, 6); // and all of it, in the end
+    ck_assert(with_large > 0 && without > 0);
+    rj_dataset_free(&d);
+    place_free(&p);
+}
+END_TEST
+
+/* What a training keeps is what was chosen; how many were. */
+START_TEST(a_training_keeps_those_that_were_chosen)
+{
+    const place p = place_new(REALS, 4);
+    const char *table = write_table(&p, "");
+    rij_train_options o = with_exemplars(3);
+    rij_model *m = NULL;
+
+    o.encoder = "statistics";
+    o.steps1 = o.steps2 = 1;
+    o.traces = -1;
+    for (o.seed = 1; o.seed <= 3; o.seed++) {
+        rj_dataset d = {0};
+        int sample[2 * REALS], n = 0;
+
+        OK(rj_dataset_open(table, NULL, &d));
+        for (int i = 0; i < d.n; i++)
+            d.sample[i].usable = true;
+        OK(rj_dataset_hold_out(&d, o.validation, o.seed));
+        OK(rj_exemplars_choose(&d, o.seed, 3, sample, &n));
+        OK(rij_train(table, &o, &m));
+        ck_assert_int_eq(rij_model_exemplars(m), n);
+        for (int i = 0; i < n; i++)
+            ck_assert_str_eq(m->exemplars.id[i], d.sample[sample[i]].name);
+        rij_model_free(m);
+        rj_dataset_free(&d);
+    }
     place_free(&p);
 }
 END_TEST
@@ -394,8 +425,9 @@ START_TEST(a_training_survives_failing_allocations_at_its_end)
 }
 END_TEST
 
-SUITE(exemplars, groups_take_turns, fewer_than_were_asked_for_are_told,
-      photographs_that_are_gone_end_no_training, nothing_is_kept_unless_asked_for,
-      what_is_kept_is_told_and_stays, imported_weights_have_no_exemplars,
-      rows_that_make_no_sense_are_refused, names_that_make_no_sense_are_refused,
-      names_move_no_cursor, a_training_survives_failing_allocations_at_its_end)
+SUITE(exemplars, groups_take_turns, a_training_keeps_those_that_were_chosen,
+      fewer_than_were_asked_for_are_told, photographs_that_are_gone_end_no_training,
+      nothing_is_kept_unless_asked_for, what_is_kept_is_told_and_stays,
+      imported_weights_have_no_exemplars, rows_that_make_no_sense_are_refused,
+      names_that_make_no_sense_are_refused, names_move_no_cursor,
+      a_training_survives_failing_allocations_at_its_end)

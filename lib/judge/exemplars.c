@@ -62,16 +62,24 @@ static int list(const rj_dataset *d, uint64_t seed, candidate *out)
     return n;
 }
 
-/* The first `most` of a list of n, in the order of the data. */
-static int choose(candidate *c, int n, int most)
+rij_status rj_exemplars_choose(const rj_dataset *d, uint64_t seed, int most, int *sample,
+                               int *n)
 {
-    qsort(c, (size_t)n, sizeof *c, by_group);
-    for (int i = 1; i < n; i++)
+    candidate *c = rj_alloc((size_t)d->n, sizeof *c);
+    int have;
+
+    RJ_REQUIRE(c, RIJ_E_MEMORY, "exemplars: no memory for %d candidates", d->n);
+    have = list(d, seed, c);
+    qsort(c, (size_t)have, sizeof *c, by_group);
+    for (int i = 1; i < have; i++)
         c[i].round = c[i].group == c[i - 1].group ? c[i - 1].round + 1 : 0;
-    qsort(c, (size_t)n, sizeof *c, by_round);
-    n = RJ_MIN(n, most);
-    qsort(c, (size_t)n, sizeof *c, by_sample);
-    return n;
+    qsort(c, (size_t)have, sizeof *c, by_round);
+    *n = RJ_MIN(have, most);
+    qsort(c, (size_t)*n, sizeof *c, by_sample);
+    for (int i = 0; i < *n; i++)
+        sample[i] = c[i].sample;
+    rj_free(c);
+    return RIJ_OK;
 }
 
 /* As its file is: not recompressed, as it may have been for the training. */
@@ -93,7 +101,7 @@ static rij_status embed(const rj_trainer *t, const rij_model *m, rj_context *c,
 }
 
 /* A file that is gone or damaged by now ends no training that is all but done. */
-static rij_status embed_all(rj_trainer *t, const rij_model *m, const candidate *chosen,
+static rij_status embed_all(rj_trainer *t, const rij_model *m, const int *chosen,
                             rj_exemplars *e)
 {
     double *z = rj_alloc((size_t)m->embedding, sizeof *z);
@@ -105,7 +113,7 @@ static rij_status embed_all(rj_trainer *t, const rij_model *m, const candidate *
 
     rj_trainer_phase(t, "exemplars", n);
     for (int i = 0; i < n && status == RIJ_OK; i++) {
-        status = embed(t, m, c, &t->data.sample[chosen[i].sample], z, e, have);
+        status = embed(t, m, c, &t->data.sample[chosen[i]], z, e, have);
         if (status == RIJ_OK)
             have++;
         else if (status == RIJ_E_FILE || status == RIJ_E_IMAGE)
@@ -136,23 +144,22 @@ static rij_status note(rj_trainer *t, int n)
 
 rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m)
 {
-    candidate *c;
+    int *chosen, n = 0;
     rj_exemplars e = {0};
-    rij_status status = RIJ_OK;
-    int n;
+    rij_status status;
 
     if (t->o.exemplars == 0)
         return RIJ_OK;
-    c = rj_alloc((size_t)t->data.n, sizeof *c);
-    RJ_REQUIRE(c, RIJ_E_MEMORY, "exemplars: no memory for %d candidates", t->data.n);
-    n = choose(c, list(&t->data, t->o.seed, c), t->o.exemplars);
-    if (n > 0)
+    chosen = rj_alloc((size_t)t->data.n, sizeof *chosen);
+    RJ_REQUIRE(chosen, RIJ_E_MEMORY, "exemplars: no memory for %d numbers", t->data.n);
+    status = rj_exemplars_choose(&t->data, t->o.seed, t->o.exemplars, chosen, &n);
+    if (status == RIJ_OK && n > 0)
         status = rj_exemplars_new(n, m->embedding, &e);
-    if (n > 0 && status == RIJ_OK)
-        status = embed_all(t, m, c, &e);
+    if (status == RIJ_OK && n > 0)
+        status = embed_all(t, m, chosen, &e);
     if (status == RIJ_OK)
         status = note(t, e.n);
-    rj_free(c);
+    rj_free(chosen);
     if (status != RIJ_OK || e.n == 0) {
         rj_exemplars_free(&e);
         return status;
