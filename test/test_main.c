@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RJ_SUITE(name) Suite *suite_##name(void);
@@ -42,7 +43,7 @@ static bool listed(const char *list, const char *name)
 
 /* What a suite counted, written in one piece. */
 typedef struct count {
-    int suite, ran, failed;
+    int suite, ran, failed, seconds;
 } count;
 
 /* Runs one suite after another, each taken from the pipe `next`, until it is empty. */
@@ -52,10 +53,12 @@ static void work(int next, int told)
     bool whole = true;
 
     while (whole && read(next, &i, 1) == 1) {
+        const time_t start = time(NULL);
         SRunner *runner =
             srunner_create(i < RJ_COUNT(suites) ? suites[i].make() : suite_must_fail());
         srunner_run_all(runner, CK_NORMAL);
-        count one = {i, srunner_ntests_run(runner), srunner_ntests_failed(runner)};
+        count one = {i, srunner_ntests_run(runner), srunner_ntests_failed(runner),
+                     (int)(time(NULL) - start)};
         srunner_free(runner);
         fflush(stdout);
         whole = write(told, &one, sizeof one) == sizeof one;
@@ -63,18 +66,42 @@ static void work(int next, int told)
     _exit(whole ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
+/* Where the time goes, for whoever wants the tests to be quicker; a suite of less than
+ * ten seconds is no matter. */
+static void tell_slowest(const int seconds[])
+{
+    bool told[RJ_COUNT(suites)] = {false};
+
+    for (int k = 0; k < 8; k++) {
+        int most = -1;
+
+        for (int i = 0; i < RJ_COUNT(suites); i++)
+            if (!told[i] && seconds[i] >= 10 && (most < 0 || seconds[i] > seconds[most]))
+                most = i;
+        if (most < 0)
+            break;
+        told[most] = true;
+        printf("%s %s %d s", k ? "," : "slowest:", suites[most].name, seconds[most]);
+    }
+    if (memchr(told, true, sizeof told))
+        printf("\n");
+}
+
 /* Whether every suite chosen was counted; the counts in *all. One that failed, or whose
  * process died in it, is named again at the end, where the tail of a log shows it. */
 static bool add_up(const unsigned char *chosen, size_t n, int told, count *all)
 {
     bool passed[RJ_COUNT(suites) + 1] = {false}, whole = true;
+    int seconds[RJ_COUNT(suites) + 1] = {0};
     count one;
 
     while (read(told, &one, sizeof one) == sizeof one) {
         all->ran += one.ran;
         all->failed += one.failed;
         passed[one.suite] = one.failed == 0;
+        seconds[one.suite] = one.seconds;
     }
+    tell_slowest(seconds);
     for (size_t i = 0; i < n; i++)
         if (!passed[chosen[i]]) {
             whole = false;
