@@ -81,6 +81,7 @@ static int train(const plan *p, int shuffled, rij_model **model)
     o.steps1 = shuffled ? p->shuffled1 : p->steps1;
     o.steps2 = shuffled ? p->shuffled2 : p->steps2;
     o.shuffle_labels = shuffled;
+    o.forged = 0.65; // its fakes are children of its own photographs: worth more room
     o.progress = show_progress;
     o.user = &b;
     status = rij_train(p->train_manifest, &o, model);

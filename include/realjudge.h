@@ -332,7 +332,7 @@ typedef struct rij_train_options {
     double noise_max;       /* standard deviation, grey levels (6) */
     double resize_min;      /* down to this factor and back up, 0.1..1 (0.5) */
     double forged;          /* share of fakes replaced by forged children of the batch's
-                               own photographs, cropped and degraded alike (0.65); off */
+                               own photographs, cropped and degraded alike (0.9); off */
     double operated; /* share of forged children that are photographs remade on the spot
                         although a stored child is there (0.5); off */
     double blended;  /* share of forged children blended with their parent (0); off */

@@ -24,7 +24,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert(o.cache_bytes == (int64_t)1 << 30);
     ck_assert(o.crop == 144 && o.degraded == 0.5 && o.jpeg_min == 60 && o.jpeg_max == 98);
     ck_assert(o.blur_max == 1.1 && o.noise_max == 6 && o.resize_min == 0.5);
-    ck_assert(o.forged == 0.65 && o.operated == 0.5 && o.blended == 0);
+    ck_assert(o.forged == 0.9 && o.operated == 0.5 && o.blended == 0);
     ck_assert_str_eq(o.encoder, "statistics");
     ck_assert_str_eq(o.front, "raw");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);

@@ -47,7 +47,7 @@ static const number numbers[] = {
     NUMBER(REAL, blur_max, 1.1, 0.2, 8, false),
     NUMBER(REAL, noise_max, 6, 0, 64, false),
     NUMBER(REAL, resize_min, 0.5, 0.1, 1, false),
-    NUMBER(REAL, forged, 0.65, 0, 1, true),
+    NUMBER(REAL, forged, 0.9, 0, 1, true),
     NUMBER(REAL, operated, 0.5, 0, 1, true),
     NUMBER(REAL, blended, 0, 0, 1, true),
     /* network */
