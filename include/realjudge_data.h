@@ -258,9 +258,10 @@ RIJ_API void rij_audit_report_free(rij_audit_report *report);
 
 /* ---- 11. Align ------------------------------------------------------------------- */
 
+/* What is aligned, and by how much of the machine. */
 typedef struct rij_align_options {
     size_t size;       /* set by RIJ_ALIGN_OPTIONS_INIT */
-    const char *split; /* which split of the manifest is aligned; NULL: all of it */
+    const char *split; /* which split of the manifest; NULL: all, matched as one */
     uint64_t seed;     /* of what is recompressed, and how */
     int threads; /* 0: one per processor; at most 256. Results do not depend on it */
     int isolate; /* 1: images are decoded in child processes: rij_open_options (0) */
@@ -278,31 +279,36 @@ typedef struct rij_alignment {
     int images;       /* written */
     int recompressed; /* of these */
     int unusable;     /* noted and left out */
-    double
-        before;   /* balanced accuracy at which JPEG tables tell the label: rij_audit() */
-    double after; /* the same of the last JPEG that each picture went through; NAN with
-                     too few images */
+    double before;    /* balanced accuracy, 0..1, at which JPEG tables tell the label, as
+                         rij_audit() has it */
+    double after;     /* the same of the last JPEG that each picture went through */
 } rij_alignment;
 
-/* Write a data set whose JPEG history does not tell the label: what a training does when
- * it reads its images (option align), as files for whatever else shall learn from them.
+/* Write a data set whose JPEG history does not tell the label: what a training of that
+ * split with that seed does when it reads its images (its option align), as files for
+ * whatever else shall learn from them.
  *
- * Every picture is decoded, those that the matching of both classes' histories chose are
- * recompressed (docs/math.md), and all become PNG: format, metadata and quantisation
- * tables are then alike. Sizes, colours and what the pixels went through before their
- * last JPEG stay; rij_audit() of the new data says what still tells.
+ * Every picture is decoded, as rij_predict_file() does it, those that the matching of
+ * both classes' histories chose are recompressed (docs/math.md), and all become PNG:
+ * format, metadata and quantisation tables are then alike. Dimensions, colours and what
+ * the pixels went through before their last JPEG stay; rij_audit() of the new data says
+ * what still tells.
  *
  * data  As for rij_train().
- * out   Folder to make or fill, outside a folder of data: real/N.png, fake/N.png, N the
- *       number in the data, and manifest.tsv, which is written last. Files of those
- *       names are replaced. Groups have other names there and part as before.
+ * out   Folder to make, or an empty one, not in a folder of data: real/N.png, fake/N.png,
+ *       N the row among the data's of that split, from 0, in six digits or more, and
+ *       manifest.tsv, which is written last. It has generators, splits, sources and
+ *       original paths as the data name them, control characters as '?', the quality that
+ *       a picture was recompressed at (0: it was not), and groups, by other names, that
+ *       part as before. Read as a folder of images all fakes are of one generator.
  * done  Written only on RIJ_OK.
  *
  * Returns RIJ_OK, or
- *   RIJ_E_ARGUMENT   a pointer is NULL, an option is not allowed, or out lies in data
+ *   RIJ_E_ARGUMENT   a pointer is NULL, an option is not allowed, out is "" or in data
  *   RIJ_E_CANCELLED  the progress callback asked to stop
- *   RIJ_E_FILE       data cannot be read, or out cannot be written
- *   RIJ_E_IMAGE      an image could be read at first, and then no more
+ *   RIJ_E_FILE       data cannot be read, out is not empty or cannot be written, or an
+ *                    image that could be read at first is gone
+ *   RIJ_E_IMAGE      such an image is damaged since
  *   RIJ_E_DATA       data are malformed, or a class has no usable image
  *   RIJ_E_MEMORY, RIJ_E_DEVICE (no process for `isolate`)
  * On failure pictures already written stay, the manifest is not. Since 0.1. */

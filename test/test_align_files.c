@@ -134,7 +134,6 @@ START_TEST(files_depend_on_the_seed_and_not_on_threads)
 {
     const place p = unlike();
     rij_align_options o = options_of(NULL, 1, 1);
-    int differ = 0;
     rij_alignment done;
 
     OK(rij_align(in(&p, "data.tsv"), in(&p, "one"), &o, &done));
@@ -157,11 +156,10 @@ START_TEST(files_depend_on_the_seed_and_not_on_threads)
         save(&p, name, &image, l->quality);
         rj_image_free(&image);
     }
-    OK(rij_align(in(&p, "data.tsv"), in(&p, "one"), &o, &done));
+    OK(rij_align(in(&p, "data.tsv"), in(&p, "four"), &o, &done));
     o.seed = 2;
-    OK(rij_align(in(&p, "data.tsv"), in(&p, "three"), &o, &done));
-    differ = !same(&p, "one/manifest.tsv", "three/manifest.tsv");
-    ck_assert_int_eq(differ, 1);
+    OK(rij_align(in(&p, "data.tsv"), in(&p, "five"), &o, &done));
+    ck_assert(!same(&p, "four/manifest.tsv", "five/manifest.tsv"));
     place_free(&p);
 }
 END_TEST
@@ -174,11 +172,13 @@ START_TEST(what_the_manifest_says_of_a_picture_stays)
     rij_alignment done;
     FILE *f = fopen(in(&p, "data.tsv"), "w");
 
-    fputs("path\tlabel\tgenerator\tgroup\tparent\tsource\n", f);
+    fputs("path\tlabel\tgenerator\tgroup\tparent\tsource\tsplit\n", f);
     for (int i = 0; i < 2 * EACH; i += 2) {
-        fprintf(f, "%03d\treal\t\tg%d\t\tpark %d\n", i, i / 6, i % 3);
-        fprintf(f, "%03d\tfake\t%s\tg%d\t%03d\t\n", i + 1, i % 4 ? "north" : "so/../uth",
-                i / 6, i);
+        const char *split = i / 6 % 2 ? "train" : "dev";
+
+        fprintf(f, "%03d\treal\t\tg%d\t\tpark %d\t%s\n", i, i / 6, i % 3, split);
+        fprintf(f, "%03d\tfake\t%s\tg%d\t%03d\t\t%s\n", i + 1,
+                i % 4 ? "north" : "so/../uth", i / 6, i, split);
     }
     ck_assert_int_eq(fclose(f), 0);
     ck_assert_int_eq(unlink(in(&p, "004")), 0); // its child stays, without a parent
@@ -193,6 +193,7 @@ START_TEST(what_the_manifest_says_of_a_picture_stays)
         const rj_sample *a = &after.sample[i], *b = &before.sample[k];
 
         ck_assert(a->label == b->label && a->generator == b->generator);
+        ck_assert(a->split == b->split && a->split != 0);
         ck_assert(!a->source == !b->source);
         ck_assert(!a->source || strcmp(a->source, b->source) == 0);
         ck_assert((a->parent >= 0) == (b->parent >= 0 && b->parent != 4));
@@ -206,52 +207,88 @@ START_TEST(what_the_manifest_says_of_a_picture_stays)
 }
 END_TEST
 
-START_TEST(data_are_not_written_over)
+static bool is_there(const place *p, const char *name)
+{
+    char path[400];
+
+    snprintf(path, sizeof path, "%s/%s", p->root, name);
+    return access(path, F_OK) == 0;
+}
+
+START_TEST(what_is_refused_leaves_nothing)
 {
     const place p = unlike();
     rij_align_options o = RIJ_ALIGN_OPTIONS_INIT;
     rij_alignment done = {.images = 17};
-    char below[300];
+    char data[300], out[300];
 
-    snprintf(below, sizeof below, "%s", in(&p, "a/b"));
-    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "."), NULL, &done), RIJ_E_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "lie in each other"));
-    FAILS(rij_align(NULL, below, NULL, &done), RIJ_E_ARGUMENT);
-    FAILS(rij_align(in(&p, "data.tsv"), NULL, NULL, &done), RIJ_E_ARGUMENT);
-    FAILS(rij_align(in(&p, "data.tsv"), below, NULL, NULL), RIJ_E_ARGUMENT);
-    FAILS(rij_align(in(&p, "none.tsv"), below, NULL, &done), RIJ_E_FILE);
-    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "000"), NULL, &done), RIJ_E_FILE);
+    snprintf(data, sizeof data, "%s/data.tsv", p.root);
+    snprintf(out, sizeof out, "%s/a/b", p.root);
+    FAILS(rij_align(NULL, out, NULL, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, NULL, NULL, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, "", NULL, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, out, NULL, NULL), RIJ_E_ARGUMENT);
+    FAILS(rij_align(in(&p, "none.tsv"), out, NULL, &done), RIJ_E_FILE);
     o.size = 1;
-    FAILS(rij_align(in(&p, "data.tsv"), below, &o, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, out, &o, &done), RIJ_E_ARGUMENT);
     o = options_of("none", 0, 1);
-    FAILS(rij_align(in(&p, "data.tsv"), below, &o, &done), RIJ_E_DATA);
+    FAILS(rij_align(data, out, &o, &done), RIJ_E_DATA);
     o = options_of(NULL, 0, 1000);
-    FAILS(rij_align(in(&p, "data.tsv"), below, &o, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, out, &o, &done), RIJ_E_ARGUMENT);
     o = options_of(NULL, 0, 1);
     o.isolate = 2;
-    FAILS(rij_align(in(&p, "data.tsv"), below, &o, &done), RIJ_E_ARGUMENT);
+    FAILS(rij_align(data, out, &o, &done), RIJ_E_ARGUMENT);
+    ck_assert(!is_there(&p, "a"));
     ck_assert_int_eq(done.images, 17);
     place_free(&p);
 }
 END_TEST
 
-/* A table elsewhere whose pictures lie in the folder to be filled. */
-START_TEST(a_folder_that_holds_pictures_of_the_data_is_refused)
+/* The data's own folder, a file, a folder with a link in it, an absent one in a tree. */
+START_TEST(only_a_new_or_empty_folder_is_filled)
 {
     const place p = unlike();
+    char root[300], tree[300];
     rij_alignment done;
-    FILE *f;
 
-    ck_assert_int_eq(mkdir(in(&p, "tables"), 0777), 0);
-    ck_assert_int_eq(mkdir(in(&p, "new"), 0777), 0);
-    ck_assert_int_eq(rename(in(&p, "000"), in(&p, "new/000")), 0);
-    f = fopen(in(&p, "tables/data.tsv"), "w");
-    fputs("path\tlabel\n../new/000\treal\n../001\tfake\n", f);
-    ck_assert_int_eq(fclose(f), 0);
-    FAILS(rij_align(in(&p, "tables/data.tsv"), in(&p, "new"), NULL, &done),
-          RIJ_E_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(rij_last_error(), "new/000, which is of the data"));
-    ck_assert_int_ne(access(in(&p, "new/manifest.tsv"), F_OK), 0);
+    snprintf(root, sizeof root, "%s", p.root);
+    snprintf(tree, sizeof tree, "%s/tree", p.root);
+    FAILS(rij_align(in(&p, "data.tsv"), root, NULL, &done), RIJ_E_FILE);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "not empty"));
+    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "000"), NULL, &done), RIJ_E_FILE);
+    ck_assert_int_eq(symlink(root, in(&p, "linked/real")), 0);
+    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "linked"), NULL, &done), RIJ_E_FILE);
+    for (int i = 0; i < 2 * EACH; i++) {
+        char from[16], to[40];
+
+        snprintf(from, sizeof from, "%03d", i);
+        snprintf(to, sizeof to, "tree/%s/%03d", i % 2 ? "fake/north" : "real", i);
+        ck_assert_int_eq(rename(in(&p, from), in(&p, to)), 0);
+    }
+    FAILS(rij_align(tree, in(&p, "tree/x/y"), NULL, &done), RIJ_E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(rij_last_error(), "lies in the data"));
+    ck_assert(!is_there(&p, "tree/x/y"));
+    OK(rij_align(tree, in(&p, "tree2"), NULL, &done)); // a name that begins alike
+    ck_assert_int_eq(done.images, 2 * EACH);
+    FAILS(rij_align(tree, in(&p, "tree2"), NULL, &done), RIJ_E_FILE);
+    ck_assert(is_there(&p, "tree2/manifest.tsv"));
+    place_free(&p);
+}
+END_TEST
+
+/* Decoded elsewhere, the files are the same. */
+START_TEST(isolated_decoders_give_the_same_files)
+{
+    const place p = unlike();
+    rij_align_options o = options_of(NULL, 1, 1);
+    rij_alignment done;
+
+    OK(rij_align(in(&p, "data.tsv"), in(&p, "one"), &o, &done));
+    o.isolate = 1;
+    OK(rij_align(in(&p, "data.tsv"), in(&p, "two"), &o, &done));
+    ck_assert(same(&p, "one/manifest.tsv", "two/manifest.tsv"));
+    ck_assert(same(&p, "one/real/000000.png", "two/real/000000.png"));
+    ck_assert(same(&p, "one/fake/000001.png", "two/fake/000001.png"));
     place_free(&p);
 }
 END_TEST
@@ -269,20 +306,23 @@ START_TEST(what_does_not_end_leaves_no_manifest)
     rij_alignment done;
     int failures = 0;
 
-    OK(rij_align(in(&p, "data.tsv"), in(&p, "new"), &o, &done));
-    ck_assert_int_eq(access(in(&p, "new/manifest.tsv"), F_OK), 0);
     o.progress = stop_at_align;
-    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "new"), &o, &done), RIJ_E_CANCELLED);
-    ck_assert_int_ne(access(in(&p, "new/manifest.tsv"), F_OK), 0);
+    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "stopped"), &o, &done), RIJ_E_CANCELLED);
+    ck_assert(is_there(&p, "stopped/real/000000.png"));
+    ck_assert(!is_there(&p, "stopped/manifest.tsv"));
     o.progress = NULL;
     for (long at = 1; at < 3000; at += 97) {
         const long live = rj_memory_live();
+        char out[40], table[60];
         rij_status status;
 
+        snprintf(out, sizeof out, "out%ld", at);
+        snprintf(table, sizeof table, "out%ld/manifest.tsv", at);
         rj_memory_fail_at(at);
-        status = rij_align(in(&p, "data.tsv"), in(&p, "new"), &o, &done);
+        status = rij_align(in(&p, "data.tsv"), in(&p, out), &o, &done);
         rj_memory_fail_at(0);
         ck_assert(status == RIJ_OK || status == RIJ_E_MEMORY);
+        ck_assert(is_there(&p, table) == (status == RIJ_OK));
         ck_assert_int_eq(rj_memory_live(), live);
         failures += status != RIJ_OK;
     }
@@ -291,9 +331,46 @@ START_TEST(what_does_not_end_leaves_no_manifest)
 }
 END_TEST
 
+/* A disk that is full in the middle, a picture that goes between the two readings. */
+static int take_one_away(const rij_progress *progress, void *user)
+{
+    if (strcmp(progress->phase, "align") == 0 && progress->step > 0)
+        unlink(in(user, "079"));
+    return 0;
+}
+
+START_TEST(faults_of_files_are_told)
+{
+    const place p = unlike();
+    rij_align_options o = options_of(NULL, 1, 1);
+    rij_alignment done;
+    int failures = 0;
+
+    for (int at = 1; at < 90; at += 11) {
+        char out[40], table[60];
+        rij_status status;
+
+        snprintf(out, sizeof out, "out%d", at);
+        snprintf(table, sizeof table, "out%d/manifest.tsv", at);
+        rj_fault_at(RJ_FAULT_WRITE, at, NULL);
+        status = rij_align(in(&p, "data.tsv"), in(&p, out), &o, &done);
+        rj_fault_at(RJ_FAULT_WRITE, 0, NULL);
+        ck_assert(status == RIJ_OK || status == RIJ_E_FILE);
+        ck_assert(is_there(&p, table) == (status == RIJ_OK));
+        failures += status != RIJ_OK;
+    }
+    ck_assert_int_ge(failures, 7); // at least one write for each of 80 pictures
+    o.progress = take_one_away;
+    o.user = (void *)&p;
+    FAILS(rij_align(in(&p, "data.tsv"), in(&p, "gone"), &o, &done), RIJ_E_FILE);
+    ck_assert(!is_there(&p, "gone/manifest.tsv"));
+    place_free(&p);
+}
+END_TEST
+
 SUITE(align_files, new_files_hold_what_a_training_would_see,
       an_audit_finds_nothing_in_them_that_alignment_cures,
       files_depend_on_the_seed_and_not_on_threads,
-      what_the_manifest_says_of_a_picture_stays, data_are_not_written_over,
-      a_folder_that_holds_pictures_of_the_data_is_refused,
-      what_does_not_end_leaves_no_manifest)
+      what_the_manifest_says_of_a_picture_stays, what_is_refused_leaves_nothing,
+      only_a_new_or_empty_folder_is_filled, isolated_decoders_give_the_same_files,
+      what_does_not_end_leaves_no_manifest, faults_of_files_are_told)

@@ -88,7 +88,7 @@ START_TEST(groups_take_turns)
 }
 END_TEST
 
-/* What a training keeps is what was chosen; how many were. */
+/* What a training keeps is what was chosen. */
 START_TEST(a_training_keeps_those_that_were_chosen)
 {
     const place p = place_new(REALS, 4);

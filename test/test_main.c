@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RJ_SUITE(name) Suite *suite_##name(void);
@@ -53,12 +52,12 @@ static void work(int next, int told)
     bool whole = true;
 
     while (whole && read(next, &i, 1) == 1) {
-        const time_t start = time(NULL);
+        const double start = rj_now_s();
         SRunner *runner =
             srunner_create(i < RJ_COUNT(suites) ? suites[i].make() : suite_must_fail());
         srunner_run_all(runner, CK_NORMAL);
         count one = {i, srunner_ntests_run(runner), srunner_ntests_failed(runner),
-                     (int)(time(NULL) - start)};
+                     (int)(rj_now_s() - start)};
         srunner_free(runner);
         fflush(stdout);
         whole = write(told, &one, sizeof one) == sizeof one;

@@ -37,7 +37,7 @@ static const row rows[] = {
     {"data", PATH, AT(data), "PATH", 0, 0,
      "images with labels: a table (TSV), or a folder with real/ and fake/GENERATOR/"},
     {"out", PATH, AT(out), "DIR", 0, 0,
-     "folder for real/, fake/ and manifest.tsv, apart from the data"},
+     "new or empty folder for real/, fake/ and manifest.tsv"},
     {"split", WORD, AT(o.split), "NAME", 0, 0, "split of the table (all)"},
     {"seed", SEED, AT(o.seed), "N", 0, 0, "of what is recompressed"},
     {"threads", WHOLE, AT(o.threads), "N", 0, 256, "0: one per processor"},

@@ -141,7 +141,7 @@ typedef struct rj_text {
 } rj_text;
 void rj_text_bytes(rj_text *t, const char *bytes, size_t n);
 void rj_text_put(rj_text *t, const char *text);
-/* A name of the data on one line: '?' for control characters. */
+/* A name of the data on one line: '?' for bytes below a space. */
 void rj_text_line(rj_text *t, const char *name);
 /* At most 1023 bytes at a time. */
 void rj_text_say(rj_text *t, const char *format, ...)

@@ -256,6 +256,7 @@ rij_status rj_folder_make(const char *path)
     char part[PATH_BYTES];
     struct stat s;
 
+    RJ_REQUIRE(path[0], RIJ_E_FILE, "a folder's name is empty");
     RJ_REQUIRE(strlen(path) < sizeof part, RIJ_E_FILE, "%.100s..: the name is too long",
                path);
     snprintf(part, sizeof part, "%s", path);

@@ -204,6 +204,7 @@ typedef struct rj_sample {
     int generator;    /* index into generator[]; -1 for reals */
     uint64_t group;   /* hash of the group's name, or of the path where there is none */
     uint64_t split;   /* hash of the split's name; 0: none */
+    char *split_name; /* of the manifest's column split, or NULL */
     int parent;       /* sample index of the real it was made from, or -1 */
     bool validation;  /* kept out of training */
     bool usable;      /* false once it could not be decoded */

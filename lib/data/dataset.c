@@ -137,6 +137,7 @@ void rj_dataset_free(rj_dataset *d)
     for (int i = 0; i < d->n; i++) {
         rj_free(d->sample[i].path);
         rj_free(d->sample[i].source);
+        rj_free(d->sample[i].split_name);
     }
     for (int i = 0; i < d->generators; i++)
         rj_free(d->generator[i]);
@@ -156,6 +157,7 @@ void rj_dataset_keep_reals(rj_dataset *d)
         } else {
             rj_free(d->sample[i].path);
             rj_free(d->sample[i].source);
+            rj_free(d->sample[i].split_name);
         }
     for (int i = 0; i < d->generators; i++)
         rj_free(d->generator[i]);

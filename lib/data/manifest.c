@@ -218,11 +218,23 @@ static rij_status check_splits(const table *t)
     return status;
 }
 
-static rij_status set_source(rj_sample *s, const char *name)
+static rij_status keep_name(const char *name, char **kept)
 {
-    s->source = rj_strdup(name);
-    RJ_REQUIRE(s->source, RIJ_E_MEMORY, "no memory for the name %.80s", name);
+    *kept = rj_strdup(name);
+    RJ_REQUIRE(*kept, RIJ_E_MEMORY, "no memory for the name %.80s", name);
     return RIJ_OK;
+}
+
+/* What a row says of its sample besides path, label and group. */
+static rij_status describe(const row *r, rj_sample *s)
+{
+    const char *split = r->cell[SPLIT], *source = r->cell[SOURCE];
+
+    if (split[0]) {
+        s->split = rj_hash(split, strlen(split), 0);
+        RJ_TRY(keep_name(split, &s->split_name));
+    }
+    return source[0] ? keep_name(source, &s->source) : RIJ_OK;
 }
 
 /* Add the wanted rows. `sample` (t->n places) tells where each of them went. */
@@ -246,11 +258,7 @@ static rij_status add_rows(const table *t, const char *split, int *sample, rj_da
         sample[i] = d->n;
         RJ_TRY(rj_dataset_add(d, path, r->cell[PATH],
                               r->label == RJ_FAKE_LABEL ? generator : NULL, r->group));
-        if (r->cell[SPLIT][0])
-            d->sample[d->n - 1].split =
-                rj_hash(r->cell[SPLIT], strlen(r->cell[SPLIT]), 0);
-        if (r->cell[SOURCE][0])
-            RJ_TRY(set_source(&d->sample[d->n - 1], r->cell[SOURCE]));
+        RJ_TRY(describe(r, &d->sample[d->n - 1]));
     }
     for (int i = 0; i < t->n; i++)
         if (sample[i] >= 0 && t->row[i].parent >= 0 && t->row[i].label == RJ_FAKE_LABEL)

@@ -3,9 +3,12 @@
  *
  *     data -> audit -> qualities (align.c) -> pictures as PNG -> manifest
  *
- * Qualities are drawn as a training draws them with the same seed, so a training on the
- * new files sees the pixels that one on the old files would see. */
+ * Qualities are drawn as a training of the same split and seed draws them, so the new
+ * files hold the pixels that it sees. The folder is new or empty: so nothing of anybody's
+ * is written over, and nothing else lies among what was aligned. */
 #include "judge/judge.h"
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,44 +34,59 @@ static const char *label_of(const rj_sample *s)
 
 /* ---- where ------------------------------------------------------------------------- */
 
-/* Whether a file or folder is, or lies below, a folder; both as realpath() has them. */
-static bool within(const char *path, const char *folder)
+/* The real path of what is there of a path: of itself, or of a folder above it. */
+static rij_status real_part(const char *path, char *out)
 {
-    const size_t n = strlen(folder);
+    char part[PATH_MAX];
+    const int n = snprintf(part, sizeof part, "%s%s", path[0] == '/' ? "" : "./", path);
 
-    return strncmp(path, folder, n) == 0 &&
-           (path[n] == '/' || path[n] == 0 || folder[n - 1] == '/');
-}
+    RJ_REQUIRE(n > 0 && n < PATH_MAX, RIJ_E_FILE, "%.100s..: the name is too long", path);
+    while (!realpath(part, out)) {
+        char *slash = strrchr(part, '/');
 
-/* A folder that holds some of the data would have them replaced; one below a folder of
- * data would be read as data the next time. */
-static rij_status stand_apart(const run *r)
-{
-    char out[PATH_MAX], data[PATH_MAX], file[PATH_MAX];
-    const rj_dataset *d = &r->report->data;
-
-    RJ_REQUIRE(realpath(r->out, out), RIJ_E_FILE, "%s: the folder cannot be used",
-               r->out);
-    RJ_REQUIRE(realpath(r->data, data), RIJ_E_FILE, "%s: it cannot be read", r->data);
-    RJ_REQUIRE(!within(out, data) && !within(data, out), RIJ_E_ARGUMENT,
-               "align: %s and the data %s lie in each other", r->out, r->data);
-    for (int i = 0; i < d->n; i++)
-        RJ_REQUIRE(!realpath(d->sample[i].path, file) || !within(file, out),
-                   RIJ_E_ARGUMENT, "align: %s holds %s, which is of the data", r->out,
-                   d->sample[i].path);
+        RJ_REQUIRE(errno == ENOENT && slash, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+        slash[slash == part] = 0;
+    }
     return RIJ_OK;
 }
 
-/* An older manifest goes first, for it would soon be wrong. */
-static rij_status prepare_folders(const run *r)
+/* In a folder of data the new pictures would be data the next time. */
+static rij_status stand_apart(const char *data, const char *out)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    size_t n;
+
+    RJ_REQUIRE(realpath(data, from), RIJ_E_FILE, "%s: %s", data, strerror(errno));
+    RJ_TRY(real_part(out, to));
+    n = strlen(from);
+    RJ_REQUIRE(strncmp(from, to, n) != 0 || (to[n] != '/' && to[n] != 0), RIJ_E_ARGUMENT,
+               "align: %s lies in the data %s", out, data);
+    return RIJ_OK;
+}
+
+/* A folder that is not there is as empty as can be. */
+static rij_status be_empty(const char *out)
+{
+    DIR *folder = opendir(out);
+    const struct dirent *entry;
+    bool empty = true;
+
+    RJ_REQUIRE(folder || errno == ENOENT, RIJ_E_FILE, "%s: %s", out, strerror(errno));
+    while (folder && empty && (entry = readdir(folder)))
+        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (folder)
+        closedir(folder);
+    RJ_REQUIRE(empty, RIJ_E_FILE, "align: %s is not empty; name a new folder", out);
+    return RIJ_OK;
+}
+
+static rij_status make_folders(const char *out)
 {
     static const char *const below[] = {"real", "fake"};
     char path[PATH_MAX];
 
-    RJ_TRY(rj_path_join(r->out, "manifest.tsv", path, sizeof path));
-    RJ_TRY(rj_file_remove(path));
     for (int i = 0; i < RJ_COUNT(below); i++) {
-        RJ_TRY(rj_path_join(r->out, below[i], path, sizeof path));
+        RJ_TRY(rj_path_join(out, below[i], path, sizeof path));
         RJ_TRY(rj_folder_make(path));
     }
     return RIJ_OK;
@@ -120,15 +138,17 @@ static void put_row(rj_text *t, const run *r, int sample)
     if (s->generator >= 0)
         rj_text_line(t, d->generator[s->generator]);
     rj_text_put(t, "\t");
-    if (r->o->split)
-        rj_text_line(t, r->o->split);
+    if (s->split_name)
+        rj_text_line(t, s->split_name);
     rj_text_say(t, "\t%016llx\t", (unsigned long long)s->group);
     if (s->parent >= 0 && r->usable[s->parent])
         rj_text_say(t, "%s/%06d.png", label_of(&d->sample[s->parent]), s->parent);
     rj_text_put(t, "\t");
     if (s->source)
         rj_text_line(t, s->source);
-    rj_text_say(t, "\t%d\n", s->quality);
+    rj_text_say(t, "\t%d\t", s->quality);
+    rj_text_line(t, s->name);
+    rj_text_put(t, "\n");
 }
 
 static rij_status write_manifest(const run *r)
@@ -138,8 +158,8 @@ static rij_status write_manifest(const run *r)
     rij_status status;
 
     RJ_TRY(rj_path_join(r->out, "manifest.tsv", path, sizeof path));
-    rj_text_put(&t,
-                "path\tlabel\tgenerator\tsplit\tgroup\tparent\tsource\trecompressed\n");
+    rj_text_put(&t, "path\tlabel\tgenerator\tsplit\tgroup\tparent\tsource\trecompressed\t"
+                    "original\n");
     for (int i = 0; i < r->report->n; i++)
         put_row(&t, r, r->report->image[i].sample);
     status = rj_text_done(&t);
@@ -184,16 +204,16 @@ static rij_status align(run *r, rij_alignment *done)
     if (o->isolate) // before there are threads
         RJ_TRY(rj_isolate_new(&r->a.cage));
     RJ_TRY(rj_pool_new(o->threads, &r->a.pool));
-    RJ_TRY(rj_folder_make(r->out));
+    RJ_TRY(stand_apart(r->data, r->out));
+    RJ_TRY(be_empty(r->out));
     RJ_TRY(rj_audit(&r->a, r->data, o->split, r->report));
     r->report->data.cage = r->a.cage;
     RJ_REQUIRE(r->report->votes[0] && r->report->votes[1], RIJ_E_DATA,
                "align: %d usable real and %d usable generated images; both classes are "
                "needed",
                r->report->votes[0], r->report->votes[1]);
-    RJ_TRY(stand_apart(r));
     RJ_TRY(choose(r, done));
-    RJ_TRY(prepare_folders(r));
+    RJ_TRY(make_folders(r->out));
     RJ_TRY(rj_cache_new(&r->report->data, 0, &r->cache));
     RJ_TRY(write_pictures(r));
     return write_manifest(r);
@@ -214,6 +234,7 @@ RIJ_API rij_status rij_align(const char *data, const char *out,
                !data  ? "data"
                : !out ? "out"
                       : "done");
+    RJ_REQUIRE(out[0], RIJ_E_ARGUMENT, "rij_align: out is empty");
     RJ_REQUIRE(o->size == sizeof *o, RIJ_E_ARGUMENT,
                "rij_align: options.size is %zu, not %zu; start with "
                "RIJ_ALIGN_OPTIONS_INIT",

@@ -468,8 +468,8 @@ rij_status rj_train_distance(rj_trainer *t);
 /* Photographs that were kept out, as many as the options say, into a model that is ready;
  * exemplars.c; those that cannot be read again are passed over. */
 rij_status rj_exemplars_gather(rj_trainer *t, rij_model *m);
-/* Which these are: up to `most` samples, in the data's order; room for all. RIJ_E_MEMORY.
- */
+/* Which these are: *n samples, `most` or as many as there are, in the data's order.
+ * RIJ_E_MEMORY. */
 rij_status rj_exemplars_choose(const rj_dataset *d, uint64_t seed, int most, int *sample,
                                int *n);
 

@@ -144,6 +144,7 @@ check "and names them" grep -q SHORTCUT "$WORK/out"
 ends "align" 0 "$TOOL" align --data "$WORK/data" --out "$WORK/aligned" --quiet
 check "it leaves a manifest" test -s "$WORK/aligned/manifest.tsv"
 ends "align into the data" 2 "$TOOL" align --data "$WORK/data" --out "$WORK/data/new" --quiet
+ends "align twice" 3 "$TOOL" align --data "$WORK/data" --out "$WORK/aligned" --quiet
 ends "align to nowhere" 2 "$TOOL" align --data "$WORK/data" --quiet
 ends "forge" 0 "$TOOL" forge --photos "$WORK/data/real" --out "$WORK/forged" --quiet \
     --families fixed-nearest --crop 32 --crops 1
