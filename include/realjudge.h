@@ -130,9 +130,9 @@ typedef struct rij_verdict {
 
 /* One message of a long call. Numbers that do not apply are 0. */
 typedef struct rij_progress {
-    const char *phase;   /* "read", "audit", "align", "forge", "stage 1", "traces", "stage
-                            2",   "distance", "calibrate", "examine", "exemplars",
-                            "evaluate";   never NULL */
+    const char *phase;   /* "read", "audit", "align", "forge", "stage 1", "traces",
+                            "stage 2", "distance", "calibrate", "examine", "exemplars",
+                            "evaluate"; never NULL */
     const char *note;    /* a line for a person (a file left out and why), or NULL */
     int64_t step;        /* steps done in this phase */
     int64_t steps;       /* steps this phase has */
