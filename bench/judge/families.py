@@ -77,7 +77,7 @@ def judge(a, all_families, left_out):
         data, model = manifest(a, all_families, left_out), os.path.join(a.out, "model.safetensors")
         examples = os.path.join(a.bin, "examples")
         run([os.path.join(examples, "train"), "--manifest", data, "--split", "train", "--out",
-             model, "--steps2", str(a.steps), "--seed", "1", "--quiet"])
+             model, "--steps2", str(a.steps), "--seed", "1", "--quiet", "--forged", "0.65"])
         run([os.path.join(examples, "evaluate"), "--model", model, "--manifest", data, "--split",
              "test", "--columns", COLUMNS, "--min-fakes", "1", "--tsv", tsv + ".part", "--quiet"])
         os.replace(tsv + ".part", tsv)
