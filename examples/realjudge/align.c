@@ -52,8 +52,7 @@ const command command_align = {
     NULL,
     "Writes every picture as PNG, some of both classes recompressed, so that neither "
     "format, metadata nor the last JPEG tells real from generated: what `train` does "
-    "when "
-    "it reads its images, as files for other programs.",
+    "when it reads its images, as files for other programs.",
     "0: done. 1: done, but for files that could not be read. 2: the command line is not "
     "allowed. 3: it could not be done.",
     "  realjudge align --data data.tsv --split train --out aligned/\n"
