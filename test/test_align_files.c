@@ -312,7 +312,7 @@ START_TEST(what_does_not_end_leaves_no_manifest)
     ck_assert(is_there(&p, "stopped/real/000000.png"));
     ck_assert(!is_there(&p, "stopped/manifest.tsv"));
     o.progress = NULL;
-    for (long at = 1; at < 3000; at += 97) {
+    for (long at = 1; at < 3000; at += 293) {
         const long live = rj_memory_live();
         char out[40], table[60];
         rij_status status;
@@ -327,7 +327,7 @@ START_TEST(what_does_not_end_leaves_no_manifest)
         ck_assert_int_eq(rj_memory_live(), live);
         failures += status != RIJ_OK;
     }
-    ck_assert_int_gt(failures, 5);
+    ck_assert_int_gt(failures, 3);
     place_free(&p);
 }
 END_TEST
@@ -347,7 +347,7 @@ START_TEST(faults_of_files_are_told)
     rij_alignment done;
     int failures = 0;
 
-    for (int at = 1; at < 90; at += 11) {
+    for (int at = 1; at < 90; at += 26) {
         char out[40], table[60];
         rij_status status;
 
@@ -360,7 +360,7 @@ START_TEST(faults_of_files_are_told)
         ck_assert(is_there(&p, table) == (status == RIJ_OK));
         failures += status != RIJ_OK;
     }
-    ck_assert_int_ge(failures, 7); // at least one write for each of 80 pictures
+    ck_assert_int_ge(failures, 4); // at least one write for each of 80 pictures
     o.progress = take_one_away;
     o.user = (void *)&p;
     FAILS(rij_align(in(&p, "data.tsv"), in(&p, "gone"), &o, &done), RIJ_E_FILE);

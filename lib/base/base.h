@@ -260,10 +260,11 @@ rij_status rj_files_write(int n, const rj_file_text *files);
  * the new one: whatever happens, one of the two names holds a whole file. A file PATH.new
  * that a killed process has left is replaced. */
 rij_status rj_file_turn(const char *path, const char *older, const void *bytes, size_t n);
-rij_status rj_file_probe(const char *path);  /* whether that could begin */
-bool rj_file_is_there(const char *path);     /* or something that hides whether it is */
-rij_status rj_file_remove(const char *path); /* fine if there is none */
-rij_status rj_folder_make(const char *path); /* with its parents; fine if it is there */
+rij_status rj_file_probe(const char *path);    /* whether that could begin */
+bool rj_file_is_there(const char *path);       /* or something that hides whether it is */
+rij_status rj_file_remove(const char *path);   /* fine if there is none */
+rij_status rj_folder_make(const char *path);   /* with its parents; fine if it is there */
+rij_status rj_folder_unused(const char *path); /* fine if it is not there, or empty */
 /* dir/name into `out` (size bytes); RIJ_E_FILE when too long. An absolute name stands. */
 rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size);
 /* Every regular file below dir, sorted by path (bytewise), so order is the same

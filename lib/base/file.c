@@ -321,6 +321,21 @@ static rij_status list_below(const char *dir, int depth, rj_list *list)
     return status;
 }
 
+rij_status rj_folder_unused(const char *path)
+{
+    DIR *open_dir = opendir(path);
+    bool empty = true;
+
+    if (!open_dir && errno == ENOENT)
+        return RIJ_OK;
+    RJ_REQUIRE(open_dir, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+    for (const struct dirent *e = readdir(open_dir); e && empty; e = readdir(open_dir))
+        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    closedir(open_dir);
+    RJ_REQUIRE(empty, RIJ_E_FILE, "%s is not empty; name a new folder", path);
+    return RIJ_OK;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

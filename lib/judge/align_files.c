@@ -7,7 +7,6 @@
  * files hold the pixels that it sees. The folder is new or empty: so nothing of anybody's
  * is written over, and nothing else lies among what was aligned. */
 #include "judge/judge.h"
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -60,22 +59,6 @@ static rij_status stand_apart(const char *data, const char *out)
     n = strlen(from);
     RJ_REQUIRE(strncmp(from, to, n) != 0 || (to[n] != '/' && to[n] != 0), RIJ_E_ARGUMENT,
                "align: %s lies in the data %s", out, data);
-    return RIJ_OK;
-}
-
-/* A folder that is not there is as empty as can be. */
-static rij_status be_empty(const char *out)
-{
-    DIR *folder = opendir(out);
-    const struct dirent *entry;
-    bool empty = true;
-
-    RJ_REQUIRE(folder || errno == ENOENT, RIJ_E_FILE, "%s: %s", out, strerror(errno));
-    while (folder && empty && (entry = readdir(folder)))
-        empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-    if (folder)
-        closedir(folder);
-    RJ_REQUIRE(empty, RIJ_E_FILE, "align: %s is not empty; name a new folder", out);
     return RIJ_OK;
 }
 
@@ -204,7 +187,7 @@ static rij_status align(run *r, rij_alignment *done)
         RJ_TRY(rj_isolate_new(&r->a.cage));
     RJ_TRY(rj_pool_new(o->threads, &r->a.pool));
     RJ_TRY(stand_apart(r->data, r->out));
-    RJ_TRY(be_empty(r->out));
+    RJ_TRY(rj_folder_unused(r->out));
     RJ_TRY(rj_audit(&r->a, r->data, o->split, r->report));
     r->report->data.cage = r->a.cage;
     RJ_REQUIRE(r->report->votes[0] && r->report->votes[1], RIJ_E_DATA,
