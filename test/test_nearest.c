@@ -316,7 +316,7 @@ START_TEST(asking_and_opening_survive_every_failing_allocation)
     OK(ask(w.m, path, 0, &made)); // the model's scratch is there from now on
     live = rj_memory_live();
     for (int which = 0; which < 2; which++)
-        for (long n = made = 1; made >= n; n++) {
+        for (long n = made = 1; made >= n; n += 1 + SANITIZED * n / 10) {
             const rij_status status = which ? open_and_save(w.p.model, copy, n, &made)
                                             : ask(w.m, path, n, &made);
 
