@@ -464,6 +464,6 @@ RIJ_API RIJ_MUST_USE rij_status rij_checkpoint_remove(const char *path);
 #endif
 
 #include "realjudge_verdict.h"  // 7. Examine, explain, nearest
-#include "realjudge_data.h"     // 8. Evaluate, 9. Forge, 10. Audit, 11. Align, ..
+#include "realjudge_data.h"     // 8. Evaluate, forge, audit, align, 12. Report
 #include "realjudge_exchange.h" // 13. Exchange
 #endif

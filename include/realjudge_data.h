@@ -1,6 +1,6 @@
 /* realjudge_data.h: what is done with whole folders of images: evaluate a model on them,
- * forge generated ones from photographs, audit them, report. Part of realjudge.h, which
- * includes it, and whose rules hold. */
+ * forge generated ones from photographs, audit and align them, report. Part of
+ * realjudge.h, which includes it, and whose rules hold. */
 #ifndef REALJUDGE_DATA_H
 #define REALJUDGE_DATA_H
 

@@ -265,6 +265,9 @@ bool rj_file_is_there(const char *path);       /* or something that hides whethe
 rij_status rj_file_remove(const char *path);   /* fine if there is none */
 rij_status rj_folder_make(const char *path);   /* with its parents; fine if it is there */
 rij_status rj_folder_unused(const char *path); /* fine if it is not there, or empty */
+/* Whether a path, which need not be there, is a folder or lies below it, links followed.
+ * RIJ_E_FILE: the folder is not there, or the path leads through what is no folder. */
+rij_status rj_path_within(const char *path, const char *folder, bool *within);
 /* dir/name into `out` (size bytes); RIJ_E_FILE when too long. An absolute name stands. */
 rij_status rj_path_join(const char *dir, const char *name, char *out, size_t size);
 /* Every regular file below dir, sorted by path (bytewise), so order is the same

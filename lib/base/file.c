@@ -336,6 +336,34 @@ rij_status rj_folder_unused(const char *path)
     return RIJ_OK;
 }
 
+/* The real path of what is there of a path: of itself, or of a folder above it. */
+static rij_status real_part(const char *path, char *out)
+{
+    char part[PATH_MAX];
+    const int n = snprintf(part, sizeof part, "%s%s", path[0] == '/' ? "" : "./", path);
+
+    RJ_REQUIRE(n > 0 && n < PATH_MAX, RIJ_E_FILE, "%.100s..: the name is too long", path);
+    while (!realpath(part, out)) {
+        char *slash = strrchr(part, '/');
+
+        RJ_REQUIRE(errno == ENOENT && slash, RIJ_E_FILE, "%s: %s", path, strerror(errno));
+        slash[slash == part] = 0;
+    }
+    return RIJ_OK;
+}
+
+rij_status rj_path_within(const char *path, const char *folder, bool *within)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    size_t n;
+
+    RJ_REQUIRE(realpath(folder, from), RIJ_E_FILE, "%s: %s", folder, strerror(errno));
+    RJ_TRY(real_part(path, to));
+    n = strlen(from);
+    *within = strncmp(from, to, n) == 0 && (to[n] == '/' || to[n] == 0);
+    return RIJ_OK;
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

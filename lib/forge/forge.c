@@ -135,16 +135,13 @@ static rij_status write_picture(const run *r, int i, const rj_image *image)
  * below the photographs is refused: its pictures would be read as photographs. */
 static rij_status prepare_folders(run *r, const char *photos)
 {
-    char from[PATH_MAX], to[PATH_MAX], path[PATH_MAX];
-    size_t n;
+    char path[PATH_MAX];
+    bool within;
 
-    RJ_REQUIRE(realpath(photos, from), RIJ_E_FILE, "%s: the folder cannot be read",
-               photos);
+    RJ_TRY(rj_path_within(r->out, photos, &within));
+    RJ_REQUIRE(!within, RIJ_E_ARGUMENT, "forge: %s lies in the folder of photographs %s",
+               r->out, photos);
     RJ_TRY(rj_folder_make(r->out));
-    RJ_REQUIRE(realpath(r->out, to), RIJ_E_FILE, "%s: the folder cannot be used", r->out);
-    n = strlen(from);
-    RJ_REQUIRE(strncmp(from, to, n) != 0 || (to[n] != '/' && to[n] != 0), RIJ_E_ARGUMENT,
-               "forge: %s lies in the folder of photographs %s", r->out, photos);
     RJ_TRY(rj_path_join(r->out, "manifest.tsv", path, sizeof path));
     unlink(path);
     for (r->family = -1; r->family < RJ_FAMILIES; r->family++)

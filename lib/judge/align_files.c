@@ -7,11 +7,8 @@
  * files hold the pixels that it sees. The folder is new or empty: so nothing of anybody's
  * is written over, and nothing else lies among what was aligned. */
 #include "judge/judge.h"
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum { CHUNK = 64 }; /* pictures between two words to the caller */
 
@@ -32,33 +29,13 @@ static const char *label_of(const rj_sample *s)
 
 /* ---- where ------------------------------------------------------------------------- */
 
-/* The real path of what is there of a path: of itself, or of a folder above it. */
-static rij_status real_part(const char *path, char *out)
-{
-    char part[PATH_MAX];
-    const int n = snprintf(part, sizeof part, "%s%s", path[0] == '/' ? "" : "./", path);
-
-    RJ_REQUIRE(n > 0 && n < PATH_MAX, RIJ_E_FILE, "%.100s..: the name is too long", path);
-    while (!realpath(part, out)) {
-        char *slash = strrchr(part, '/');
-
-        RJ_REQUIRE(errno == ENOENT && slash, RIJ_E_FILE, "%s: %s", path, strerror(errno));
-        slash[slash == part] = 0;
-    }
-    return RIJ_OK;
-}
-
 /* In a folder of data the new pictures would be data the next time. */
 static rij_status stand_apart(const char *data, const char *out)
 {
-    char from[PATH_MAX], to[PATH_MAX];
-    size_t n;
+    bool within;
 
-    RJ_REQUIRE(realpath(data, from), RIJ_E_FILE, "%s: %s", data, strerror(errno));
-    RJ_TRY(real_part(out, to));
-    n = strlen(from);
-    RJ_REQUIRE(strncmp(from, to, n) != 0 || (to[n] != '/' && to[n] != 0), RIJ_E_ARGUMENT,
-               "align: %s lies in the data %s", out, data);
+    RJ_TRY(rj_path_within(out, data, &within));
+    RJ_REQUIRE(!within, RIJ_E_ARGUMENT, "align: %s lies in the data %s", out, data);
     return RIJ_OK;
 }
 
@@ -190,10 +167,7 @@ static rij_status align(run *r, rij_alignment *done)
     RJ_TRY(rj_folder_unused(r->out));
     RJ_TRY(rj_audit(&r->a, r->data, o->split, r->report));
     r->report->data.cage = r->a.cage;
-    RJ_REQUIRE(r->report->votes[0] && r->report->votes[1], RIJ_E_DATA,
-               "align: %d usable real and %d usable generated images; both classes are "
-               "needed",
-               r->report->votes[0], r->report->votes[1]);
+    RJ_TRY(rj_audit_both(r->report, "align"));
     RJ_TRY(choose(r, done));
     RJ_TRY(make_folders(r->out));
     RJ_TRY(rj_cache_new(&r->report->data, 0, &r->cache));

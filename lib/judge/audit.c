@@ -296,6 +296,15 @@ rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
     return rj_audit_pairs_find(a, report);
 }
 
+rij_status rj_audit_both(const rij_audit_report *report, const char *who)
+{
+    RJ_REQUIRE(report->votes[0] && report->votes[1], RIJ_E_DATA,
+               "%s: %d usable real and %d usable generated images; both classes are "
+               "needed",
+               who, report->votes[0], report->votes[1]);
+    return RIJ_OK;
+}
+
 /* ---- the public header ------------------------------------------------------------ */
 
 static rij_status audit(const rij_audit_options *o, const char *data,
@@ -312,11 +321,7 @@ static rij_status audit(const rij_audit_options *o, const char *data,
     rj_pool_free(a.pool);
     rj_cage_free(a.cage);
     RJ_TRY(status);
-    RJ_REQUIRE(report->votes[0] && report->votes[1], RIJ_E_DATA,
-               "audit: %d usable real and %d usable generated images; both classes are "
-               "needed",
-               report->votes[0], report->votes[1]);
-    return RIJ_OK;
+    return rj_audit_both(report, "audit");
 }
 
 RIJ_API rij_status rij_audit(const char *data, const rij_audit_options *options,

@@ -348,6 +348,9 @@ typedef struct rj_auditing {
 rij_status rj_audit(rj_auditing *a, const char *data, const char *split,
                     rij_audit_report *report);
 
+/* RIJ_E_DATA, with `who` before the words, where a class has no usable image. */
+rij_status rj_audit_both(const rij_audit_report *report, const char *who);
+
 /* The report's pairs: files that show the same, in another group or split, in the order
  * of the data; for a training all of which one at least is in its split, else 1000 at
  * most. RIJ_E_MEMORY. duplicates.c */

@@ -98,18 +98,13 @@ static rij_status add_sample(rj_trainer *t, int sample, int label, bool forge)
     return status;
 }
 
-/* Whether a training forges fakes beside those that are stored. */
-static bool remakes(const rj_trainer *t)
-{
-    return t->o.forged > 0 && !t->o.shuffle_labels;
-}
-
 rij_status rj_trainer_views(rj_trainer *t)
 {
     const size_t each = 3 * (size_t)t->o.crop * (size_t)t->o.crop;
     int reals[PER_CLASS], fakes[PER_CLASS];
     const int n_real = choose(&t->data, RJ_REAL_LABEL, reals);
     const int n_fake = choose(&t->data, RJ_FAKE_LABEL, fakes);
+    const bool forges = rj_trainer_law(t).forged > 0 || n_fake == 0;
     const size_t room = 2 * (size_t)(2 * n_real + n_fake) + 1;
 
     t->view = rj_alloc(room * each, sizeof *t->view);
@@ -122,7 +117,7 @@ rij_status rj_trainer_views(rj_trainer *t)
         RJ_TRY(add_sample(t, reals[i], RJ_REAL_LABEL, false));
     for (int i = 0; i < n_fake; i++)
         RJ_TRY(add_sample(t, fakes[i], RJ_FAKE_LABEL, false));
-    for (int i = 0; i < n_real && (remakes(t) || n_fake == 0); i++)
+    for (int i = 0; i < n_real && forges; i++)
         RJ_TRY(add_sample(t, reals[i], RJ_FAKE_LABEL, true));
     RJ_REQUIRE(n_real > 0, RIJ_E_DATA,
                "train: no usable real image is left for validation");
