@@ -322,6 +322,9 @@ typedef struct rij_train_options {
                       neither opened nor told of, and the model is the one that the
                       photographs alone would give; all fakes are forged. Margin 0 is
                       where 5 % of the validation photographs lie above (0) */
+    int sharp;     /* times that each of the sharpest quarter of the photographs comes in
+                      an epoch, 1..16 (5): fine detail is where natural traces are, and
+                      enlarged or denoised photographs have little. 1: all alike */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */
@@ -352,9 +355,9 @@ typedef struct rij_train_options {
     /* stage 2: detector, real and fake images */
     int batch2;            /* images a step, two views each, 4..4096 (64) */
     int steps2;            /* optimiser steps at most (2000) */
-    double rate2;          /* learning rate (1e-3) */
+    double rate2;          /* learning rate (2e-3; 1e-3 with other encoders or sgd) */
     const char *optimiser; /* "adamw" (default), "sgd" (momentum 0.9) */
-    double weight_decay;   /* (1; 1e-2 with other encoders, 1e-4 with sgd); off */
+    double weight_decay;   /* (0.5; 1e-2 with other encoders, 1e-4 with sgd); off */
     double warmup;         /* share of steps that warm up, 0..1 (0.05); off */
     int patience;          /* validation checks without gain before stopping (6); off */
     double average;       /* what a step keeps of the mean of parameters that is returned,

@@ -20,6 +20,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert_str_eq(o.device, "cpu");
     ck_assert_str_eq(o.precision, "fp32");
     ck_assert(o.threads == 0 && o.seed == 0 && o.split == NULL);
+    ck_assert(o.sharp == 5);
     ck_assert(o.validation == 0.1 && o.min_images == 16 && o.shuffle_labels == 0);
     ck_assert(o.cache_bytes == (int64_t)1 << 30);
     ck_assert(o.crop == 144 && o.degraded == 0.5 && o.jpeg_min == 60 && o.jpeg_max == 98);
@@ -29,9 +30,9 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert_str_eq(o.front, "raw");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);
     ck_assert(o.l_het == -1 && o.l_dec == -1 && o.broken == 0.5 && o.traces == 1);
-    ck_assert(o.batch2 == 64 && o.steps2 == 2000 && o.rate2 == 1e-3);
+    ck_assert(o.batch2 == 64 && o.steps2 == 2000 && o.rate2 == 2e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
-    ck_assert(o.weight_decay == 1 && o.warmup == 0.05 && o.patience == 6);
+    ck_assert(o.weight_decay == 0.5 && o.warmup == 0.05 && o.patience == 6);
     ck_assert(o.average == 0.99);
     ck_assert_str_eq(o.contrast, "soft");
     ck_assert(o.lambda == 0.1 && o.tau == 0.1 && o.tau_s == 0.2);
@@ -50,7 +51,7 @@ START_TEST(some_defaults_depend_on_the_encoder)
     o.encoder = "small";
     OK(rij_train_options_resolve(&o));
     ck_assert_str_eq(o.front, "octaves");
-    ck_assert(o.weight_decay == 1e-2);
+    ck_assert(o.weight_decay == 1e-2 && o.rate2 == 1e-3);
 }
 END_TEST
 
@@ -100,10 +101,11 @@ START_TEST(the_default_decay_follows_the_optimiser)
 
     o.optimiser = "sgd";
     OK(rij_train_options_resolve(&o));
-    ck_assert(o.weight_decay == 1e-4);
+    ck_assert(o.weight_decay == 1e-4 && o.rate2 == 1e-3);
     o.weight_decay = 0.3;
+    o.rate2 = 0.1;
     OK(rij_train_options_resolve(&o));
-    ck_assert(o.weight_decay == 0.3);
+    ck_assert(o.weight_decay == 0.3 && o.rate2 == 0.1);
 }
 END_TEST
 
@@ -159,6 +161,8 @@ START_TEST(numbers_out_of_range_are_refused_by_name)
     REFUSED(min_images, -1);
     RANGE(shuffle_labels, 1, 1, 1);
     RANGE(one_class, 1, 1, 1);
+    RANGE(sharp, 1, 16, 1);
+    REFUSED(sharp, -1);
     RANGE(crop, 32, 512, 16);
     RANGE(degraded, 0.01, 1.0, 0.01);
     RANGE(jpeg_min, 1, 98, 3);
@@ -291,7 +295,7 @@ START_TEST(options_become_json)
     ck_assert(json_real_value(json_object_get(json, "tau")) == 0.1);
     ck_assert(json_real_value(json_object_get(json, "degraded")) == -1);
     ck_assert_ptr_null(json_object_get(json, "threads"));
-    ck_assert_uint_eq(json_object_size(json), 45);
+    ck_assert_uint_eq(json_object_size(json), 46);
     json_decref(json);
     other = o;
     other.threads = 3;

@@ -130,7 +130,7 @@ void rj_cache_release(rj_cache *c, int sample, const rj_image *image)
 /* ---- looking at every sample once ------------------------------------------------- */
 
 typedef struct check {
-    const rj_dataset *d;
+    rj_dataset *d;
     rj_cache *cache;
     char **reason; /* NULL: usable */
     int first;     /* of the samples that are being looked at */
@@ -142,12 +142,13 @@ static rij_status look(void *job, int index, int worker)
     const check *k = job;
     const int i = k->first + index;
     const rj_image *image;
-    const rij_status status = rj_cache_take(k->cache, i, &image);
+    rij_status status = rj_cache_take(k->cache, i, &image);
 
     (void)worker;
     if (status == RIJ_OK) {
+        status = rj_softness(image, &k->d->sample[i].softness);
         rj_cache_release(k->cache, i, image);
-        return RIJ_OK;
+        return status;
     }
     if (status != RIJ_E_FILE && status != RIJ_E_IMAGE)
         return status;

@@ -209,6 +209,8 @@ typedef struct rj_sample {
     bool validation;  /* kept out of training */
     bool usable;      /* false once it could not be decoded */
     int quality; /* JPEG quality that it is recompressed at when it is read; 0: none */
+    double softness; /* of its pixels as they are read, once they were checked */
+    int draws;       /* times that it comes in an epoch of batches; 0 counts as 1 */
 } rj_sample;
 
 typedef struct rj_dataset {
@@ -266,11 +268,18 @@ void rj_cache_release(rj_cache *c, int sample, const rj_image *image);
 /* Decode every sample once on the pool; mark those that fail as not usable and tell
  * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. In
  * between `looked` hears how many were looked at, the last time excepted, and what it
- * returns but RIJ_OK ends the check. Either may be NULL. */
+ * returns but RIJ_OK ends the check. Either may be NULL. By the way softness is
+ * measured. */
 typedef int (*rj_note)(const char *line, void *user);
 typedef rij_status (*rj_looked)(int n, void *user);
 rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
                             rj_looked looked, void *user);
+
+/* How soft a picture is: softness.c. RIJ_E_MEMORY. */
+rij_status rj_softness(const rj_image *image, double *softness);
+/* The sharpest quarter of the photographs that train, by the softness of a check, comes
+ * `times` times in an epoch, all else once. RIJ_E_MEMORY. */
+rij_status rj_dataset_draw_sharp(rj_dataset *d, int times);
 
 /* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */
 

@@ -21,7 +21,7 @@ struct rj_mix {
     rj_view_law law;
     int reals, fakes, broken, rows; /* of one batch */
     uint64_t seed;
-    int *member[2], n[2]; /* samples of either label that take part */
+    int *member[2], n[2]; /* samples of either label that take part, once a draw */
     int *first, *child;   /* stored children of sample s: child[first[s] .. first[s+1]) */
 };
 
@@ -38,13 +38,21 @@ static bool is_child(const rj_dataset *d, const rj_sample *s)
            takes_part(&d->sample[s->parent]);
 }
 
+static int draws(const rj_sample *s)
+{
+    return takes_part(s) ? RJ_MAX(s->draws, 1) : 0;
+}
+
 static rij_status collect(rj_mix *m)
 {
     const rj_dataset *d = m->d;
     const size_t n = (size_t)RJ_MAX(d->n, 1);
+    size_t all[2] = {1, 1};
 
-    m->member[0] = rj_alloc(n, sizeof(int));
-    m->member[1] = rj_alloc(n, sizeof(int));
+    for (int i = 0; i < d->n; i++)
+        all[d->sample[i].label] += (size_t)draws(&d->sample[i]);
+    m->member[0] = rj_alloc(all[0], sizeof(int));
+    m->member[1] = rj_alloc(all[1], sizeof(int));
     m->child = rj_alloc(n, sizeof(int));
     m->first = rj_alloc(n + 2, sizeof(int));
     RJ_REQUIRE(m->member[0] && m->member[1] && m->child && m->first, RIJ_E_MEMORY,
@@ -52,7 +60,7 @@ static rij_status collect(rj_mix *m)
     for (int i = 0; i < d->n; i++) {
         const rj_sample *s = &d->sample[i];
 
-        if (takes_part(s))
+        for (int k = draws(s); k > 0; k--)
             m->member[s->label][m->n[s->label]++] = i;
         if (is_child(d, s))
             m->first[s->parent + 2]++; // counts, one place ahead of where they are added

@@ -157,9 +157,8 @@ rij_status rj_model_seal(rij_model *m);
  * RIJ_E_ARGUMENT: no pixels that can be judged; RIJ_E_MEMORY. */
 rij_status rj_pixels_tight(const rij_image *image, rj_image *tight, bool *own);
 
-/* ---- softness.c, conformal.c, shipping.c: answers --------------------------------- */
+/* ---- conformal.c, shipping.c: answers --------------------------------------------- */
 
-rij_status rj_softness(const rj_image *image, double *softness); /* RIJ_E_MEMORY */
 /* Edges of the buckets, and where the softest begin, from the photographs' rows.
  * RIJ_E_MEMORY. */
 rij_status rj_conformal_edges(rj_calibration *c);

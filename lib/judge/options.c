@@ -39,6 +39,7 @@ static const number numbers[] = {
     NUMBER(INT, shuffle_labels, 0, 0, 1, false),
     NUMBER(INT, align, 1, 1, 1, true),
     NUMBER(INT, one_class, 0, 0, 1, false),
+    NUMBER(INT, sharp, 5, 1, 16, false),
     /* views */
     NUMBER(INT, crop, 144, 32, 512, false),
     NUMBER(REAL, degraded, 0.5, 0, 1, true),
@@ -63,8 +64,8 @@ static const number numbers[] = {
     /* stage 2 */
     NUMBER(INT, batch2, 64, 4, 4096, false),
     NUMBER(INT, steps2, 2000, 1, 1e8, false),
-    NUMBER(REAL, rate2, 1e-3, 0, 100, false),
-    NUMBER(REAL, weight_decay, 1, 0, 1, true), // less with sgd and other encoders
+    NUMBER(REAL, rate2, 2e-3, 0, 100, false),    // less with sgd and other encoders,
+    NUMBER(REAL, weight_decay, 0.5, 0, 1, true), // and so is this
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
     NUMBER(INT, patience, 6, 1, 1000000, true),
     NUMBER(REAL, average, 0.99, 0, 0.9999, true),
@@ -222,6 +223,19 @@ static rij_status check_together(const rij_train_options *o)
     return rj_allow_check(o->allow);
 }
 
+/* Statistics bear larger steps and more decay than convolutions do. */
+static void default_rates(rij_train_options *o)
+{
+    const bool sgd = strcmp(o->optimiser, "sgd") == 0;
+
+    if (!sgd && strcmp(o->encoder, "statistics") == 0)
+        return;
+    if (o->rate2 == 0)
+        o->rate2 = 1e-3;
+    if (o->weight_decay == 0)
+        o->weight_decay = sgd ? 1e-4 : 1e-2;
+}
+
 RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
 {
     rij_train_options o;
@@ -237,10 +251,7 @@ RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
         o.decide = "joint";
     for (int i = 0; i < RJ_COUNT(choices); i++)
         RJ_TRY(resolve_choice(&o, &choices[i]));
-    if (o.weight_decay == 0 && strcmp(o.optimiser, "sgd") == 0)
-        o.weight_decay = 1e-4;
-    else if (o.weight_decay == 0 && strcmp(o.encoder, "statistics") != 0)
-        o.weight_decay = 1e-2;
+    default_rates(&o);
     for (int i = 0; i < RJ_COUNT(numbers); i++)
         RJ_TRY(resolve_number(&o, &numbers[i]));
     RJ_TRY(check_together(&o));

@@ -62,6 +62,8 @@ static rij_status read_data(rj_trainer *t, const char *data)
     if (t->o.shuffle_labels)
         rj_dataset_shuffle_labels(&t->data, t->o.seed);
     RJ_TRY(enough(t));
+    if (!t->o.shuffle_labels) // else what is sharp would be called real
+        RJ_TRY(rj_dataset_draw_sharp(&t->data, t->o.sharp));
     RJ_TRY(looked(t->data.n, t));
     return rj_trainer_views(t);
 }

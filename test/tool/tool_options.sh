@@ -88,7 +88,7 @@ done
 "$TOOL" train $brief --data "$WORK/data" --out "$WORK/a.safetensors" --lambda -1 \
     --print-config >"$WORK/train.json"
 check "it holds what was given" grep -q '"lambda": -1.0' "$WORK/train.json"
-check "it holds what was not" grep -q '"rate2": 0.001' "$WORK/train.json"
+check "it holds what was not" grep -q '"rate2": 0.002' "$WORK/train.json"
 ends "training by it" 0 "$TOOL" train --config "$WORK/train.json"
 # shellcheck disable=SC2086
 ends "training by options" 0 "$TOOL" train $brief --data "$WORK/data" --lambda -1 \

@@ -4,11 +4,12 @@
  *
  * of the picture's middle, SIDE x SIDE at most: r_0 is what a blur by (1 2 1)/4 along
  * rows and columns takes from luma in grey levels, r_1 the same of means of 2 x 2. Blur,
- * resizing and JPEG raise it. Calibration keeps apart what is unequally soft
- * (conformal.c). */
+ * resizing and JPEG raise it. Training draws sharp photographs more often, calibration
+ * keeps apart what is unequally soft (judge/conformal.c). */
 #include "device/statistics.h"
-#include "judge/judge.h"
+#include "data/data.h"
 #include <math.h>
+#include <stdlib.h>
 
 enum { SIDE = 256 };
 static const double least = 0.02;
@@ -49,7 +50,7 @@ rij_status rj_softness(const rj_image *image, double *softness)
     float *luma = rj_alloc((size_t)w * (size_t)h, sizeof *luma);
     double fine, coarse;
 
-    RJ_REQUIRE(luma, RIJ_E_MEMORY, "judge: no memory");
+    RJ_REQUIRE(luma, RIJ_E_MEMORY, "softness: no memory");
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
             const uint8_t *p =
@@ -63,5 +64,41 @@ rij_status rj_softness(const rj_image *image, double *softness)
     coarse = energy(h / 2, w / 2, luma);
     rj_free(luma);
     *softness = log2((coarse + least) / (fine + least));
+    return RIJ_OK;
+}
+
+/* ---- which photographs are sharp --------------------------------------------------- */
+
+typedef struct ranked {
+    double softness;
+    int sample;
+} ranked;
+
+static int by_softness(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+
+    if (x->softness != y->softness)
+        return x->softness > y->softness ? 1 : -1;
+    return x->sample - y->sample;
+}
+
+rij_status rj_dataset_draw_sharp(rj_dataset *d, int times)
+{
+    ranked *row = rj_alloc((size_t)RJ_MAX(d->n, 1), sizeof *row);
+    int n = 0;
+
+    RJ_REQUIRE(row, RIJ_E_MEMORY, "no memory for %d samples", d->n);
+    for (int i = 0; i < d->n; i++) {
+        const rj_sample *s = &d->sample[i];
+
+        d->sample[i].draws = 1;
+        if (s->label == RJ_REAL_LABEL && s->usable && !s->validation)
+            row[n++] = (ranked){s->softness, i};
+    }
+    qsort(row, (size_t)n, sizeof *row, by_softness);
+    for (int i = 0; i < n / 4; i++)
+        d->sample[row[i].sample].draws = times;
+    rj_free(row);
     return RIJ_OK;
 }
