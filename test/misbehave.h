@@ -66,7 +66,7 @@ static rij_status misbehave(const uint8_t *in, size_t n, uint8_t *out, size_t ro
     case 'a':
         abort();
     case 'h': // for ever
-        for (volatile int i = 0;; i++)
+        for (volatile unsigned i = 0;; i++)
             ;
     case 's': // for ever, without working
         for (;;)
