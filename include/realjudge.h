@@ -354,7 +354,7 @@ typedef struct rij_train_options {
     int traces;          /* H natural traces, 1..256 (1); off: plain SupCon in stage 2 */
     /* stage 2: detector, real and fake images */
     int batch2;            /* images a step, two views each, 4..4096 (64) */
-    int steps2;            /* optimiser steps at most (2000) */
+    int steps2;            /* optimiser steps at most (4000; 2000 with other encoders) */
     double rate2;          /* learning rate (2e-3; 1e-3 with other encoders or sgd) */
     const char *optimiser; /* "adamw" (default), "sgd" (momentum 0.9) */
     double weight_decay;   /* (0.5; 1e-2 with other encoders, 1e-4 with sgd); off */

@@ -30,7 +30,7 @@ START_TEST(zeros_become_the_documented_defaults)
     ck_assert_str_eq(o.front, "raw");
     ck_assert(o.embedding == 128 && o.batch1 == 32 && o.steps1 == 200 && o.rate1 == 0.05);
     ck_assert(o.l_het == -1 && o.l_dec == -1 && o.broken == 0.5 && o.traces == 1);
-    ck_assert(o.batch2 == 64 && o.steps2 == 2000 && o.rate2 == 2e-3);
+    ck_assert(o.batch2 == 64 && o.steps2 == 4000 && o.rate2 == 2e-3);
     ck_assert_str_eq(o.optimiser, "adamw");
     ck_assert(o.weight_decay == 0.5 && o.warmup == 0.05 && o.patience == 6);
     ck_assert(o.average == 0.99);
@@ -51,7 +51,7 @@ START_TEST(some_defaults_depend_on_the_encoder)
     o.encoder = "small";
     OK(rij_train_options_resolve(&o));
     ck_assert_str_eq(o.front, "octaves");
-    ck_assert(o.weight_decay == 1e-2 && o.rate2 == 1e-3);
+    ck_assert(o.weight_decay == 1e-2 && o.rate2 == 1e-3 && o.steps2 == 2000);
 }
 END_TEST
 

@@ -68,8 +68,37 @@ START_TEST(remaking_repeats_bit_for_bit_and_follows_the_stream)
 }
 END_TEST
 
+/* The formula of sharpen.c once more, in double precision. */
+START_TEST(sharpening_adds_what_a_blur_takes_away)
+{
+    static const float strengths[] = {0, 0.3f, 1.2f};
+    rj_image image = picture(23, 17, 12), out = picture(23, 17, 12);
+
+    for (int k = 0; k < RJ_COUNT(strengths); k++) {
+        memcpy(out.rgb, image.rgb, 23 * 17 * 3);
+        OK(rj_image_sharpen(&out, strengths[k]));
+        for (int i = 0; i < 23 * 17 * 3; i++) {
+            const int x = i / 3 % 23, y = i / 69;
+            const uint8_t *p = image.rgb + i;
+            double want = *p;
+
+            if (x > 0 && x < 22 && y > 0 && y < 16) {
+                const double sides = p[-3] + p[3] + p[-69] + p[69];
+                const double corners = p[-72] + p[-66] + p[66] + p[72];
+
+                want += (double)strengths[k] * (*p - (4 * *p + 2 * sides + corners) / 16);
+            }
+            ck_assert_double_le(fabs(out.rgb[i] - fmin(255, fmax(0, want))), 0.5 + 1e-4);
+        }
+    }
+    rj_image_free(&out);
+    rj_image_free(&image);
+}
+END_TEST
+
 /* Much is gone at the smallest factor. What is invented has at most 0.9^2 1.7^2 = 2.34
- * times the energy of what was lost. */
+ * times the energy of what was lost, and sharpening by 1.2 makes it (1 + 1.2)^2 = 4.84
+ * times that, if it is the finest there is; it does make some stronger than ever else. */
 START_TEST(remaking_loses_detail_by_less_or_more)
 {
     rj_image image = picture(64, 64, 12);
@@ -85,7 +114,7 @@ START_TEST(remaking_loses_detail_by_less_or_more)
         least = fmin(least, share);
         rj_image_free(&out);
     }
-    ck_assert_msg(most < 2.35 && most > 0.7 && least < 0.1, "%g to %g of the detail",
+    ck_assert_msg(most < 11.4 && most > 2.35 && least < 0.1, "%g to %g of the detail",
                   least, most);
     rj_image_free(&image);
 }
@@ -105,8 +134,10 @@ START_TEST(a_constant_picture_gains_noise_at_most)
         for (int k = 0; k < 32 * 24 * 3; k++)
             squares += (out.rgb[k] - 99) * (out.rgb[k] - 99);
         quiet += squares == 0;
-        // Deviation 2.5 and rounding, six standard errors.
-        ck_assert_double_lt(squares / (32 * 24 * 3), (6.25 + 1 / 12.0) * 1.2);
+        // Deviation 2.5 and rounding, six standard errors. Sharpening by 1.2 multiplies
+        // squares by 1.9^2 + 1.2^2 (4 / 8^2 + 4 / 16^2) < 3.73, and rounds again.
+        ck_assert_double_lt(squares / (32 * 24 * 3),
+                            ((6.25 + 1 / 12.0) * 3.73 + 1 / 12.0) * 1.2);
         rj_image_free(&out);
     }
     ck_assert_int_gt(quiet, DRAWS / 2 - 30); // half, but for 200 draws' chance
@@ -156,6 +187,7 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(remake, remaking_repeats_bit_for_bit_and_follows_the_stream,
+SUITE(remake, sharpening_adds_what_a_blur_takes_away,
+      remaking_repeats_bit_for_bit_and_follows_the_stream,
       remaking_loses_detail_by_less_or_more, a_constant_picture_gains_noise_at_most,
       any_size_is_remade, each_allocation_may_fail)

@@ -25,8 +25,10 @@ static void numbers_of(const char *device, const picture *p,
                        double y[RJ_BANDS][RJ_BAND_NUMBERS])
 {
     static const double usual[RJ_BAND_NUMBERS][2] = {
-        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6},   {-0.8, 0.3}, {0.25, 0.18},
-        {0, 0.17},    {0, 0.15},   {-2, 0.8},   {0.15, 0.13}, {0.9, 0.15}, {0.9, 0.15}};
+        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6}, {-0.8, 0.3}, {0.25, 0.18},
+        {0, 0.17},    {0, 0.15},   {-2, 0.8},   {0, 1},     {0.9, 0.15}, {0.9, 0.15}};
+    static const double phase[RJ_BANDS][2] = {
+        {0.035, 0.04}, {0.065, 0.055}, {0.11, 0.08}, {0.2, 0.14}};
     const rj_shape shape = rj_shape_plain(4, 1, COLOURS, p->h, p->w);
     rj_tensor *in[RJ_MAX_IN] = {0}, *out;
     rj_tape tape = {0};
@@ -42,8 +44,10 @@ static void numbers_of(const char *device, const picture *p,
     ck_assert_int_eq(out->shape.dim[1], RJ_STATISTICS);
     OK(rj_tensor_read(tape.dev, out, seen));
     for (int i = 0; i < RJ_STATISTICS; i++) {
-        const double *u = usual[i % RJ_BAND_NUMBERS];
-        y[i / RJ_BAND_NUMBERS][i % RJ_BAND_NUMBERS] = (double)seen[i] * u[1] + u[0];
+        const int l = i / RJ_BAND_NUMBERS, kind = i % RJ_BAND_NUMBERS;
+        const double *u = kind == PHASE ? phase[l] : usual[kind];
+
+        y[l][kind] = (double)seen[i] * u[1] + u[0];
     }
     y[RJ_BANDS - 1][FALL] = (double)seen[(RJ_BANDS - 1) * RJ_BAND_NUMBERS] * 1.8 + 4;
     rj_tape_free(&tape);

@@ -188,6 +188,7 @@ rij_status rj_operate(const rj_image *image, enum rj_operator which, rj_random *
 /* A photograph through fewer pixels and back, its detail put back softly or invented, the
  * usual child of a photograph in training; remake.c. */
 rij_status rj_remake(const rj_image *image, rj_random *r, rj_image *out);
+rij_status rj_image_sharpen(rj_image *image, float f); /* sharpen.c */
 /* out = share a + (1 - share) b, rounded; same sizes. */
 rij_status rj_image_blend(const rj_image *a, const rj_image *b, double share,
                           rj_image *out);

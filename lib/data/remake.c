@@ -7,11 +7,12 @@
  *           low + k d'                      a quarter: displaced by up to a pixel
  *           low + k a (c n_i + 1.7 (1 - c) n)   half: noise of its local strength
  *           + s m                           in half of all: fine noise
+ *     out += f (out - blur out)               in half of all: sharpened (sharpen.c)
  *
- * n_i and m are of each channel, n is shared by all; c in [0,1), s in [0,2.5) levels. k
- * is 0 in three of ten, else in [0,0.9): some detail is always lost. n, n_i, m are
- * normal. Local means are of exp(-|i| ln 2) along rows and columns, deviation 2. A pure
- * function of the pixels and of *r. */
+ * n_i and m are of each channel, n is shared by all; c in [0,1), s in [0,2.5) levels, f
+ * in [0,1.2). k is 0 in three of ten, else in [0,0.9): some detail is always lost. n,
+ * n_i, m are normal. Local means are of exp(-|i| ln 2) along rows and columns, deviation
+ * 2. A pure function of the pixels and of *r. */
 #include "data/data.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ typedef struct plan {
     enum rj_filter down, up;
     bool invented;
     int shift; /* which of the 3 x 3 pixels around is taken; 4 is the one itself */
-    float kept, own, noise;
+    float kept, own, noise, sharpened;
 } plan;
 
 static plan draw(rj_random *r)
@@ -46,6 +47,8 @@ static plan draw(rj_random *r)
     p.own = (float)rj_random_uniform(r, 0, 1);
     p.noise = (float)rj_random_uniform(r, 0, 2.5);
     p.noise = rj_random_uniform(r, 0, 1) < 0.5 ? p.noise : 0;
+    p.sharpened = (float)rj_random_uniform(r, 0, 1.2);
+    p.sharpened = rj_random_uniform(r, 0, 1) < 0.5 ? p.sharpened : 0;
     return p;
 }
 
@@ -132,6 +135,7 @@ rij_status rj_remake(const rj_image *image, rj_random *r, rj_image *out)
 {
     const size_t n = (size_t)image->w * (size_t)image->h * CHANNELS;
     const plan p = draw(r);
+    rij_status status = RIJ_OK;
     rj_image low;
     float *detail;
 
@@ -148,6 +152,11 @@ rij_status rj_remake(const rj_image *image, rj_random *r, rj_image *out)
         invent(image, &p, r, detail);
     put_back(&p, detail, r, &low);
     rj_free(detail);
-    *out = low;
-    return RIJ_OK;
+    if (p.sharpened > 0)
+        status = rj_image_sharpen(&low, p.sharpened);
+    if (status == RIJ_OK)
+        *out = low;
+    else
+        rj_image_free(&low);
+    return status;
 }

@@ -118,21 +118,24 @@ RJ_EVERYWHERE double rj_band_number(const double sum[RJ_BAND_SUMS], int h, int w
     }
 }
 
-/* Centre and scale of photographs of one of a picture's numbers. */
+/* Centre and scale of photographs of one of a picture's numbers. The more pixels a band
+ * has, the smaller is its phase. */
 RJ_EVERYWHERE void rj_statistic_usual(int which, double *centre, double *scale)
 {
-    static const struct {
-        double centre, scale;
-    } usual[RJ_BAND_NUMBERS + 1] = {
-        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6}, {-0.8, 0.3},
-        {0.25, 0.18}, {0, 0.17},   {0, 0.15},   {-2, 0.8},  {0.15, 0.13},
-        {0.9, 0.15},  {0.9, 0.15}, {4, 1.8}, /* the last band's own energy */
-    };
-    const int i = which == RJ_STATISTICS - RJ_BAND_NUMBERS ? RJ_BAND_NUMBERS
-                                                           : which % RJ_BAND_NUMBERS;
+    enum { PHASE = 9 };
+    static const double usual[RJ_BAND_NUMBERS][2] = {
+        {-0.8, 0.55}, {-3.8, 1.4}, {-3.8, 1.4}, {1.9, 0.6}, {-0.8, 0.3}, {0.25, 0.18},
+        {0, 0.17},    {0, 0.15},   {-2, 0.8},   {0, 0},     {0.9, 0.15}, {0.9, 0.15}};
+    static const double phase[RJ_BANDS][2] = {
+        {0.035, 0.04}, {0.065, 0.055}, {0.11, 0.08}, {0.2, 0.14}};
+    static const double last[2] = {4, 1.8}; /* the last band's own energy */
+    const int l = which / RJ_BAND_NUMBERS, i = which % RJ_BAND_NUMBERS;
+    const double *of = i == PHASE                    ? phase[l]
+                       : i == 0 && l + 1 == RJ_BANDS ? last
+                                                     : usual[i];
 
-    *centre = usual[i].centre;
-    *scale = usual[i].scale;
+    *centre = of[0];
+    *scale = of[1];
 }
 
 /* One of a picture's numbers, less the centre and over the scale of photographs; h x w

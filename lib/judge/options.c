@@ -63,7 +63,7 @@ static const number numbers[] = {
     NUMBER(INT, traces, 1, 1, 256, true),
     /* stage 2 */
     NUMBER(INT, batch2, 64, 4, 4096, false),
-    NUMBER(INT, steps2, 2000, 1, 1e8, false),
+    NUMBER(INT, steps2, 4000, 1, 1e8, false),
     NUMBER(REAL, rate2, 2e-3, 0, 100, false),    // less with sgd and other encoders,
     NUMBER(REAL, weight_decay, 0.5, 0, 1, true), // and so is this
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
@@ -223,16 +223,17 @@ static rij_status check_together(const rij_train_options *o)
     return rj_allow_check(o->allow);
 }
 
-/* Statistics bear larger steps and more decay than convolutions do. */
-static void default_rates(rij_train_options *o)
+/* Statistics bear more and larger steps and more decay than convolutions do. */
+static void default_steps(rij_train_options *o)
 {
     const bool sgd = strcmp(o->optimiser, "sgd") == 0;
+    const bool statistics = strcmp(o->encoder, "statistics") == 0;
 
-    if (!sgd && strcmp(o->encoder, "statistics") == 0)
-        return;
-    if (o->rate2 == 0)
+    if (o->steps2 == 0 && !statistics)
+        o->steps2 = 2000;
+    if (o->rate2 == 0 && (sgd || !statistics))
         o->rate2 = 1e-3;
-    if (o->weight_decay == 0)
+    if (o->weight_decay == 0 && (sgd || !statistics))
         o->weight_decay = sgd ? 1e-4 : 1e-2;
 }
 
@@ -251,7 +252,7 @@ RIJ_API rij_status rij_train_options_resolve(rij_train_options *options)
         o.decide = "joint";
     for (int i = 0; i < RJ_COUNT(choices); i++)
         RJ_TRY(resolve_choice(&o, &choices[i]));
-    default_rates(&o);
+    default_steps(&o);
     for (int i = 0; i < RJ_COUNT(numbers); i++)
         RJ_TRY(resolve_number(&o, &numbers[i]));
     RJ_TRY(check_together(&o));
