@@ -76,6 +76,10 @@ START_TEST(the_softest_photographs_count_on_their_own_too)
     p_is(&c, RJ_REAL_LABEL, 8.4, 6, (1 + 1.0 / 3) / (1 + 23.0 / 6), 23.0 / 6);
     p_is(&c, RJ_REAL_LABEL, 8.5, 6, 1.0 / 3, 2);
     p_is(&c, RJ_REAL_LABEL, 8.5, 5, 1, 2);
+    add(&c, RJ_REAL_LABEL, 5, 9, 7); // by which the whole of group 5 is beyond 6
+    p_is(&c, RJ_REAL_LABEL, 8.5, 6, 2.0 / 3, 2);
+    p_is(&c, RJ_REAL_LABEL, 8.5, 7.1, 1.0 / 3, 2);
+    p_is(&c, RJ_REAL_LABEL, 8.4, 6, (1 + 1.0 / 3 + 0.5) / (1 + 23.0 / 6), 23.0 / 6);
     add(&c, RJ_FAKE_LABEL, 2, 4, 0);
     p_is(&c, RJ_FAKE_LABEL, 9, 0, 1, 1); // generated images as ever
     rj_calibration_free(&c);
@@ -139,7 +143,12 @@ START_TEST(answers_need_one_unusual_class)
 
     ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05), G);
     ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05), U);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.05, 0.05), R);
+    ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05), G);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05), R);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05), U);
+    ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05), R);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.49, 0.4), R); // half at most
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.51, 0.4), U);
     ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05), U); // like neither
     for (int i = 0; i < RJ_COUNT(strips); i++) {
         int contrary = -1;

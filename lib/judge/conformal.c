@@ -22,13 +22,18 @@
  * Softening takes away what tells a photograph from a generated image and raises margins,
  * and what a bucket's least soft rows have lost says little about its softest. So the
  * softest of the photographs' rows are counted on their own too: those that weigh a third
- * of the groups, and SOFTEST at least. A picture as soft as these has the larger of both
- * p_real, which keeps the promise, being no smaller than a p-value that keeps it. They
- * are left out where they would be no fewer than the bucket's.
+ * of the groups, and SOFTEST at least. Among these a group speaks by its worst row: b_k
+ * is t_k where any lies beyond, for sharp photographs that were softened go far, and are
+ * few. A picture as soft has the larger of both p_real, which keeps the promise, being no
+ * smaller than a p-value that keeps it. They are left out where they would be no fewer
+ * than the bucket's.
  *
  *     answer(a) = generated   p_real <= a < p_generated
- *                 real        p_generated <= a < p_real
+ *                 real        p_generated <= min(3 a, 1/2) and a < p_real
  *                 unsure      else
+ *
+ * Whoever is told "real" of a generated image was promised nothing, since generators are
+ * not exchangeable; so the bar for that is where few photographs stay unsure.
  *
  * The stability strip makes an answer unsure that a shipping contradicts. */
 #include "judge/judge.h"
@@ -99,9 +104,9 @@ rij_status rj_conformal_edges(rj_calibration *c)
 }
 
 /* Among rows at least as soft as `from`, and less soft than `to`. Rows of one group lie
- * together. New numbers are rounded as the rows' were. */
+ * together; by their worst if `worst`. New numbers are rounded as the rows' were. */
 static double p_among(const rj_calibration *c, int label, double from, double to, float m,
-                      double *weight)
+                      bool worst, double *weight)
 {
     const rj_calibration_row *row = c->row[label];
     const int n = c->n[label];
@@ -119,7 +124,7 @@ static double p_among(const rj_calibration *c, int label, double from, double to
             b += label == RJ_REAL_LABEL ? r->margin >= m : r->margin <= m;
         }
         there += (double)t / same;
-        beyond += (double)b / same;
+        beyond += (double)(worst && b ? t : b) / same;
     }
     *weight = there;
     return (1 + beyond) / (1 + there);
@@ -136,10 +141,10 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
             from = c->edge[k];
         else if (to == INFINITY)
             to = c->edge[k];
-    p = p_among(c, label, from, to, m, &w);
+    p = p_among(c, label, from, to, m, false, &w);
     if (label == RJ_REAL_LABEL && soft >= c->softest) {
         double among;
-        const double own = p_among(c, label, c->softest, INFINITY, m, &among);
+        const double own = p_among(c, label, c->softest, INFINITY, m, true, &among);
 
         p = RJ_MAX(p, own);
         w = RJ_MIN(w, among);
@@ -159,11 +164,16 @@ rij_status rj_level(const char *verb, double asked, double *level)
     return RIJ_OK;
 }
 
+double rj_bar(int label, double level)
+{
+    return label == RJ_REAL_LABEL ? level : RJ_MIN(3 * level, 0.5);
+}
+
 rij_answer rj_conformal_answer(double p_real, double p_generated, double a)
 {
     if (p_real <= a && p_generated > a)
         return RIJ_ANSWER_GENERATED;
-    if (p_generated <= a && p_real > a)
+    if (p_generated <= rj_bar(RJ_FAKE_LABEL, a) && p_real > a)
         return RIJ_ANSWER_REAL;
     return RIJ_ANSWER_UNSURE;
 }

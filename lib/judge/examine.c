@@ -13,27 +13,28 @@ static bool for_some(const rj_calibration *c, double level)
 
         for (int label = 0; label < 2; label++)
             rj_conformal_p(c, label, softness, 0, &w[label]);
-        if (1 / (1 + w[0]) <= level && 1 / (1 + w[1]) <= level)
+        if (1 / (1 + w[0]) <= rj_bar(0, level) && 1 / (1 + w[1]) <= rj_bar(1, level))
             return true;
     }
     return false;
 }
 
-/* A level below the least p-value, 1 / (1 + W), is refused. Another picture may have an
+/* A bar below the least p-value, 1 / (1 + W), is refused. Another picture may have an
  * answer where this one has none: then it is the picture's fault, else the model's. */
 static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
 {
     static const char *const names[2] = {"photographs", "generated images"};
 
     for (int label = 0; label < 2; label++) {
+        const double bar = rj_bar(label, level);
         double w;
 
         rj_conformal_p(&m->calibration, label, v->softness, v->margin, &w);
-        RJ_REQUIRE(1 / (1 + w) <= level,
+        RJ_REQUIRE(1 / (1 + w) <= bar,
                    for_some(&m->calibration, level) ? RIJ_E_IMAGE : RIJ_E_DATA,
                    "examine: for level %g at least %.0f independent calibration %s about "
                    "as soft as this image are needed, there are %.1f",
-                   level, ceil(1 / level - 1), names[label], w);
+                   level, ceil(1 / bar - 1), names[label], w);
     }
     return RIJ_OK;
 }

@@ -170,6 +170,9 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
 extern const char *const rj_answer_names[3]; /* by rij_answer */
 /* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
 rij_status rj_level(const char *verb, double asked, double *level);
+/* The largest p-value among a label's calibration pictures at which an image is so
+ * unusual for them that it is answered to be of the other. */
+double rj_bar(int label, double level);
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
                                 double level);
