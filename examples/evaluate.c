@@ -200,7 +200,7 @@ static int evaluate(const job *j, const rij_model *model)
         return complain(rij_last_error());
     }
     show_rows(e);
-    show_answers(e, j->o.strip);
+    show_answers(e, j->o.level, j->o.strip);
     show_sources(e);
     printf("\n%d images could not be used; %.0f s\n", rij_evaluation_unusable(e),
            seconds_now() - start_s);

@@ -100,24 +100,24 @@ static inline void show_rows(const rij_evaluation *e)
     }
 }
 
-/* Answers at level 0.05, where the model has a calibration. */
-static inline void show_answers(const rij_evaluation *e, int strip)
+/* Answers at a level, 0: 0.05, where the model has a calibration. */
+static inline void show_answers(const rij_evaluation *e, double level, int strip)
 {
     rij_evaluation_row r;
 
     if (rij_evaluation_row_at(e, 0, &r) != RIJ_OK || isnan(r.real_unsure))
         return;
-    printf(
-        "\nanswers at level 0.05, %s\n%-22s %-9s  reals: real unsure generated  fakes: "
-        "real unsure generated\n",
-        strip ? "by the strip too" : "without the strip", "generator", "column");
+    printf("\nanswers at level %g, %s\n%-22s %-9s  reals: real unsure generated  fakes: "
+           "real unsure generated\n",
+           level != 0 ? level : 0.05, strip ? "by the strip too" : "without the strip",
+           "generator", "column");
     for (int i = 0; i < rij_evaluation_rows(e); i++) {
         if (rij_evaluation_row_at(e, i, &r) != RIJ_OK)
             return;
         printf("%-22s %-9s  %11.4f %6.4f %9.4f  %11.4f %6.4f %9.4f\n", r.generator,
-               r.column, 1 - r.real_generated - r.real_unsure, r.real_unsure,
-               r.real_generated, 1 - r.fake_generated - r.fake_unsure, r.fake_unsure,
-               r.fake_generated);
+               r.column, fabs(1 - r.real_generated - r.real_unsure), r.real_unsure,
+               r.real_generated, fabs(1 - r.fake_generated - r.fake_unsure),
+               r.fake_unsure, r.fake_generated);
     }
 }
 

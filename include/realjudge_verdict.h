@@ -18,7 +18,7 @@ typedef struct rij_shipped {
     const char
         *name; /* jpeg85, jpeg60, resize0.5, blur1, crop, screenshot; never freed */
     double margin, p_real, p_generated; /* as in rij_verdict */
-    rij_answer answer;                  /* by these p-values alone */
+    rij_answer answer; /* by these p-values alone; real where p_generated <= a */
 } rij_shipped;
 
 typedef struct rij_examination {
@@ -44,7 +44,8 @@ typedef struct rij_examine_options {
  *
  *     generated   p_real <= a < p_generated
  *     real        p_generated <= min(3 a, 1/2) and a < p_real
- *     unsure      both or neither is unusual, or a re-shipping gives the contrary answer
+ *     unsure      both or neither is unusual, or a re-shipping gives the contrary answer;
+ *                 that is real if p_generated <= a < p_real
  *
  * If a photograph, and how it was shipped, is exchangeable with those that the model was
  * calibrated on, it is called generated with a probability of at most a (docs/math.md).

@@ -128,6 +128,7 @@ START_TEST(answers_need_one_unusual_class)
 {
     static const rij_answer U = RIJ_ANSWER_UNSURE, R = RIJ_ANSWER_REAL,
                             G = RIJ_ANSWER_GENERATED;
+    const double b = rj_bar(RJ_FAKE_LABEL, 0.05);
     const struct {
         int n;
         rij_answer alone[7], answer;
@@ -141,15 +142,17 @@ START_TEST(answers_need_one_unusual_class)
         {7, {R, U, U, U, U, U, U}, R, 0},
     };
 
-    ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05), G);
-    ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05), U);
-    ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05), G);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05), R);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05), U);
-    ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05), R);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.49, 0.4), R); // half at most
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.51, 0.4), U);
-    ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05), U); // like neither
+    ck_assert_double_eq(rj_bar(RJ_REAL_LABEL, 0.05), 0.05);
+    ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05, b), G);
+    ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05, b), U);
+    ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05, b), G);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05, b), R);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05, b), U);
+    ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05, b), R);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.49, 0.4, rj_bar(RJ_FAKE_LABEL, 0.4)),
+                     R); // half at most
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.51, 0.4, rj_bar(RJ_FAKE_LABEL, 0.4)), U);
+    ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05, b), U); // like neither
     for (int i = 0; i < RJ_COUNT(strips); i++) {
         int contrary = -1;
 

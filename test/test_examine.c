@@ -269,8 +269,9 @@ END_TEST
 
 /* ---- evaluation: answers are those of examinations --------------------------------- */
 
-/* A calibration of 40 rows a class in one bucket, all at `margin`: what lies above it is
- * generated, what lies below is real. */
+/* A calibration of 40 rows a class in one bucket, all at `margin` but for three generated
+ * ones far below: what lies above it is generated, what lies below is real by the bar for
+ * images as they are, and unsure by that for shippings. */
 static void set_calibration(rij_model *m, double margin)
 {
     rj_calibration *c = &m->calibration;
@@ -279,16 +280,28 @@ static void set_calibration(rij_model *m, double margin)
     for (int label = 0; label < 2; label++) {
         OK(rj_grow((void **)&c->row[label], &c->room[label], 40, sizeof *c->row[label]));
         for (int i = 0; i < 40; i++)
-            c->row[label][i] = (rj_calibration_row){i, -50, (float)margin};
+            c->row[label][i] = (rj_calibration_row){
+                i, -50, label == RJ_FAKE_LABEL && i < 3 ? -1e9F : (float)margin};
         c->n[label] = 40;
     }
     OK(rj_conformal_edges(c));
 }
 
-/* Shares of the reals, or of one generator's fakes, by answer, and by that alone. */
-static void examine_all(const rij_model *m, const place *p, const char *folder, int n,
-                        double answer[3], double alone[3])
+/* The answer that realjudge_verdict.h promises for these p-values at level 0.05. */
+static rij_answer promised(double p_real, double p_generated, double bar)
 {
+    if (p_real <= 0.05)
+        return p_generated > 0.05 ? RIJ_ANSWER_GENERATED : RIJ_ANSWER_UNSURE;
+    return p_generated <= bar ? RIJ_ANSWER_REAL : RIJ_ANSWER_UNSURE;
+}
+
+/* Shares of the reals, or of one generator's fakes, by answer, and by that alone. How
+ * many shippings would be called real, were the bar that of images as they are. */
+static int examine_all(const rij_model *m, const place *p, const char *folder, int n,
+                       double answer[3], double alone[3])
+{
+    int between = 0;
+
     for (int i = 0; i < n; i++) {
         char name[40];
         rij_examination e;
@@ -297,7 +310,16 @@ static void examine_all(const rij_model *m, const place *p, const char *folder, 
         OK(rij_examine_file(m, under(p, name), NULL, &e));
         answer[e.answer] += 1.0 / n;
         alone[e.alone] += 1.0 / n;
+        ck_assert_int_eq(e.alone,
+                         promised(e.verdict.p_real, e.verdict.p_generated, 3 * 0.05));
+        for (int k = 0; k < RIJ_SHIPPINGS; k++) {
+            const rij_shipped *s = &e.strip[k];
+
+            ck_assert_int_eq(s->answer, promised(s->p_real, s->p_generated, 0.05));
+            between += s->answer != promised(s->p_real, s->p_generated, 3 * 0.05);
+        }
     }
+    return between;
 }
 
 START_TEST(an_evaluation_counts_answers)
@@ -309,6 +331,7 @@ START_TEST(an_evaluation_counts_answers)
     rij_evaluation_row row; // of generator north, the first
     double real[2][3] = {{0}}, fake[2][3] = {{0}}, sum = 0;
     rij_verdict v;
+    int between;
 
     for (int i = 0; i < 24; i++) {
         char name[40];
@@ -318,8 +341,9 @@ START_TEST(an_evaluation_counts_answers)
         sum += v.margin / 24;
     }
     set_calibration(m, sum);
-    examine_all(m, &p, "real", 24, real[1], real[0]);
-    examine_all(m, &p, "fake/north", 12, fake[1], fake[0]);
+    between = examine_all(m, &p, "real", 24, real[1], real[0]);
+    between += examine_all(m, &p, "fake/north", 12, fake[1], fake[0]);
+    ck_assert_int_gt(between, 0);
     ck_assert(real[0][RIJ_ANSWER_REAL] > 0 && real[0][RIJ_ANSWER_GENERATED] > 0);
     ck_assert(real[1][RIJ_ANSWER_UNSURE] > real[0][RIJ_ANSWER_UNSURE]);
     for (o.strip = 0; o.strip < 2; o.strip++) {

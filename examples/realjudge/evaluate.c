@@ -66,7 +66,7 @@ static int show(const evaluate_job *j, const rij_model *model, const rij_evaluat
         return write_tsv(e, file) == 0 ? DONE : cannot_write("standard output");
     }
     show_rows(e);
-    show_answers(e, j->o.strip);
+    show_answers(e, j->o.level, j->o.strip);
     show_sources(e);
     errno = 0;
     return !file || write_tsv(e, file) == 0 ? DONE : cannot_write(j->tsv);

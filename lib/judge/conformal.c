@@ -35,7 +35,8 @@
  * Whoever is told "real" of a generated image was promised nothing, since generators are
  * not exchangeable; so the bar for that is where few photographs stay unsure.
  *
- * The stability strip makes an answer unsure that a shipping contradicts. */
+ * The stability strip makes an answer unsure that a shipping contradicts: of a shipping
+ * "real" needs p_generated <= a, for it takes away what tells a generated image. */
 #include "judge/judge.h"
 #include <math.h>
 #include <stdlib.h>
@@ -169,21 +170,21 @@ double rj_bar(int label, double level)
     return label == RJ_REAL_LABEL ? level : RJ_MIN(3 * level, 0.5);
 }
 
-rij_answer rj_conformal_answer(double p_real, double p_generated, double a)
+rij_answer rj_conformal_answer(double p_real, double p_generated, double a, double bar)
 {
     if (p_real <= a && p_generated > a)
         return RIJ_ANSWER_GENERATED;
-    if (p_generated <= rj_bar(RJ_FAKE_LABEL, a) && p_real > a)
+    if (p_generated <= bar && p_real > a)
         return RIJ_ANSWER_REAL;
     return RIJ_ANSWER_UNSURE;
 }
 
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
-                                double level)
+                                double level, double bar)
 {
     return rj_conformal_answer(rj_conformal_p(c, RJ_REAL_LABEL, softness, margin, NULL),
                                rj_conformal_p(c, RJ_FAKE_LABEL, softness, margin, NULL),
-                               level);
+                               level, bar);
 }
 
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions)

@@ -204,7 +204,8 @@ static void decide(run *r, shot *s, size_t at)
             r->margin[at] = margin;
         if (r->answer)
             alone[w] =
-                rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, r->level);
+                rj_calibrated_answer(&r->m->calibration, s[w].softness, margin, r->level,
+                                     w ? r->level : rj_bar(RJ_FAKE_LABEL, r->level));
         drop(&s[w]);
     }
     if (r->answer)

@@ -55,11 +55,12 @@ static rij_status examine(const rij_model *m, const rj_image *image, double leve
     rj_context_give(m, c);
     RJ_TRY(status);
     RJ_TRY(enough(m, &e.verdict, level));
-    answer[0] = rj_conformal_answer(e.verdict.p_real, e.verdict.p_generated, level);
+    answer[0] = rj_conformal_answer(e.verdict.p_real, e.verdict.p_generated, level,
+                                    rj_bar(RJ_FAKE_LABEL, level));
     for (int i = 0; i < RIJ_SHIPPINGS; i++) {
         const rij_verdict *v = &shipped[i];
 
-        answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level);
+        answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level, level);
         e.strip[i] = (rij_shipped){rj_shipping_names[i], v->margin, v->p_real,
                                    v->p_generated, answer[i + 1]};
     }

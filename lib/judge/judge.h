@@ -173,9 +173,12 @@ rij_status rj_level(const char *verb, double asked, double *level);
 /* The largest p-value among a label's calibration pictures at which an image is so
  * unusual for them that it is answered to be of the other. */
 double rj_bar(int label, double level);
-rij_answer rj_conformal_answer(double p_real, double p_generated, double level);
+/* `bar` is that of generated images: rj_bar() of an image as it is, the level itself of a
+ * shipping. */
+rij_answer rj_conformal_answer(double p_real, double p_generated, double level,
+                               double bar);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
-                                double level);
+                                double level, double bar);
 /* Of answers to an image as it is, then to its shippings: the first, unless another is
  * its contrary. How many are, unless NULL. */
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions);
