@@ -43,7 +43,7 @@ typedef struct rij_examine_options {
 /* Judge an image as it is and re-shipped in six ways, and answer at a level a.
  *
  *     generated   p_real <= a < p_generated
- *     real        p_generated <= min(3 a, 1/2) and a < p_real
+ *     real        p_generated <= b and a < p_real,   b = max(a, min(3 a, 0.15))
  *     unsure      both or neither is unusual, or a re-shipping gives the contrary answer;
  *                 that is real if p_generated <= a < p_real
  *
@@ -60,8 +60,8 @@ typedef struct rij_examine_options {
  *
  * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
  * allowed), RIJ_E_DATA (no calibration, or one too small for the level: it must hold at
- * least 1 / a - 1 independent photographs about as soft as an image, and 1 / (3 a) - 1
- * generated images, one at least; the message says how many there are), RIJ_E_IMAGE also
+ * least 1 / a - 1 independent photographs about as soft as an image, and 1 / b - 1
+ * generated images; the message says how many there are), RIJ_E_IMAGE also
  * where it holds too few about as soft as this one. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_examine(const rij_model *model,
                                             const rij_image *image,

@@ -143,15 +143,15 @@ START_TEST(answers_need_one_unusual_class)
     };
 
     ck_assert_double_eq(rj_bar(RJ_REAL_LABEL, 0.05), 0.05);
+    ck_assert_double_eq_tol(rj_bar(RJ_FAKE_LABEL, 0.01), 0.03, 1e-15);
+    ck_assert_double_eq(rj_bar(RJ_FAKE_LABEL, 0.1), 0.15);
+    ck_assert_double_eq(rj_bar(RJ_FAKE_LABEL, 0.3), 0.3);
     ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05, b), G);
     ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05, b), U);
     ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05, b), G);
     ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05, b), R);
     ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05, b), U);
     ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05, b), R);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.49, 0.4, rj_bar(RJ_FAKE_LABEL, 0.4)),
-                     R); // half at most
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.51, 0.4, rj_bar(RJ_FAKE_LABEL, 0.4)), U);
     ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05, b), U); // like neither
     for (int i = 0; i < RJ_COUNT(strips); i++) {
         int contrary = -1;

@@ -29,7 +29,8 @@
  * than the bucket's.
  *
  *     answer(a) = generated   p_real <= a < p_generated
- *                 real        p_generated <= min(3 a, 1/2) and a < p_real
+ *                 real        p_generated <= b and a < p_real,
+ *                             b = max(a, min(3 a, 0.15))
  *                 unsure      else
  *
  * Whoever is told "real" of a generated image was promised nothing, since generators are
@@ -167,7 +168,7 @@ rij_status rj_level(const char *verb, double asked, double *level)
 
 double rj_bar(int label, double level)
 {
-    return label == RJ_REAL_LABEL ? level : RJ_MIN(3 * level, 0.5);
+    return label == RJ_REAL_LABEL ? level : RJ_MAX(level, RJ_MIN(3 * level, 0.15));
 }
 
 rij_answer rj_conformal_answer(double p_real, double p_generated, double a, double bar)
