@@ -53,6 +53,24 @@ START_TEST(check_measures_softness)
 }
 END_TEST
 
+START_TEST(what_shows_no_detail_is_not_sharp)
+{
+    rj_image image = {0};
+    double softness;
+
+    OK(rj_image_new(96, 96, &image));
+    memset(image.rgb, 200, (size_t)96 * 96 * 3);
+    OK(rj_softness_shown(&image, &softness));
+    ck_assert(softness == INFINITY);
+    for (size_t i = 0; i < (size_t)96 * 96; i++) // a deviation of 2
+        image.rgb[3 * i] = image.rgb[3 * i + 1] = image.rgb[3 * i + 2] =
+            (uint8_t)(198 + 4 * ((uint32_t)i * 2654435761U >> 31));
+    OK(rj_softness_shown(&image, &softness));
+    ck_assert(softness < 0);
+    rj_image_free(&image);
+}
+END_TEST
+
 START_TEST(halved_and_doubled_is_softer)
 {
     rj_image sharp = {0}, small = {0}, soft = {0};
@@ -88,7 +106,9 @@ START_TEST(sharpest_quarter_comes_more_often)
     s.d.sample[2].validation = true;
     s.d.sample[3].softness = -9;
     s.d.sample[3].usable = false;
+    s.d.sample[0].parent = sharpest;
     OK(rj_dataset_draw_sharp(&s.d, 3));
+    ck_assert_int_eq(s.d.sample[0].draws, 3);
     OK(rj_batcher_new(&s.d, s.c, RJ_BATCH_REAL, &usual, 1, 0, 2, 0, 2, &batcher));
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[9] = {0};
@@ -103,6 +123,9 @@ START_TEST(sharpest_quarter_comes_more_often)
                                                                    : 1);
     }
     rj_batcher_free(batcher);
+    OK(rj_dataset_draw_sharp(&s.d, 1)); // nothing is left of it
+    for (int i = 0; i < s.d.n; i++)
+        ck_assert_int_eq(s.d.sample[i].draws, 1);
     close_stage(&s);
 }
 END_TEST
@@ -119,5 +142,6 @@ START_TEST(each_allocation_may_fail)
 }
 END_TEST
 
-SUITE(softness, check_measures_softness, halved_and_doubled_is_softer,
-      sharpest_quarter_comes_more_often, each_allocation_may_fail)
+SUITE(softness, check_measures_softness, what_shows_no_detail_is_not_sharp,
+      halved_and_doubled_is_softer, sharpest_quarter_comes_more_often,
+      each_allocation_may_fail)

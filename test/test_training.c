@@ -206,6 +206,35 @@ START_TEST(the_same_seed_gives_the_same_file_for_1_2_and_4_threads)
 }
 END_TEST
 
+/* S_cls of a photograph after a brief training. */
+static double trained_score(const place *p, int sharp, int shuffled)
+{
+    rij_train_options o = brief();
+    rij_verdict v;
+    rij_model *m;
+
+    o.encoder = "statistics";
+    o.steps1 = -1;
+    o.contrast = "none";
+    o.steps2 = 12; // an epoch and more
+    o.sharp = sharp;
+    o.shuffle_labels = shuffled;
+    OK(rij_train(p->data, &o, &m));
+    OK(rij_predict_file(m, under(p, "data/real/00.png"), &v));
+    rij_model_free(m);
+    return v.classifier;
+}
+
+START_TEST(sharp_photographs_count_unless_labels_are_shuffled)
+{
+    const place p = place_new(12, 6);
+
+    ck_assert(trained_score(&p, 1, 0) != trained_score(&p, 5, 0));
+    ck_assert(trained_score(&p, 1, 1) == trained_score(&p, 5, 1));
+    place_free(&p);
+}
+END_TEST
+
 /* Every combination of what results are compared by trains a step or two. */
 START_TEST(every_option_that_results_are_compared_by_trains)
 {
@@ -237,4 +266,5 @@ SUITE(training, training_overfits_32_images,
       from_the_third_step_on_no_memory_is_taken_and_no_page_is_new,
       both_stages_learn_a_mark_that_fakes_carry,
       the_same_seed_gives_the_same_file_for_1_2_and_4_threads,
+      sharp_photographs_count_unless_labels_are_shuffled,
       every_option_that_results_are_compared_by_trains)

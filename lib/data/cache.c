@@ -146,7 +146,7 @@ static rij_status look(void *job, int index, int worker)
 
     (void)worker;
     if (status == RIJ_OK) {
-        status = rj_softness(image, &k->d->sample[i].softness);
+        status = rj_softness_shown(image, &k->d->sample[i].softness);
         rj_cache_release(k->cache, i, image);
         return status;
     }

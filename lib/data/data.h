@@ -269,8 +269,8 @@ void rj_cache_release(rj_cache *c, int sample, const rj_image *image);
 /* Decode every sample once on the pool; mark those that fail as not usable and tell
  * `note` "path: reason", in sample order. RIJ_E_CANCELLED if note returns nonzero. In
  * between `looked` hears how many were looked at, the last time excepted, and what it
- * returns but RIJ_OK ends the check. Either may be NULL. By the way softness is
- * measured. */
+ * returns but RIJ_OK ends the check. Either may be NULL. Each sample's softness is
+ * measured too. */
 typedef int (*rj_note)(const char *line, void *user);
 typedef rij_status (*rj_looked)(int n, void *user);
 rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note note,
@@ -278,8 +278,12 @@ rij_status rj_dataset_check(rj_dataset *d, rj_cache *c, rj_pool *pool, rj_note n
 
 /* How soft a picture is: softness.c. RIJ_E_MEMORY. */
 rij_status rj_softness(const rj_image *image, double *softness);
-/* The sharpest quarter of the photographs that train, by the softness of a check, comes
- * `times` times in an epoch, all else once. RIJ_E_MEMORY. */
+/* The same, INFINITY of a middle that shows no detail, such as a blown sky: whether that
+ * is sharp nobody can say. What a check measures. */
+rij_status rj_softness_shown(const rj_image *image, double *softness);
+/* The sharpest quarter of the photographs that train, rounded down, comes `times` times
+ * in an epoch, stored children as often as their parents, all else once; by the softness
+ * of a check, ties by place. RIJ_E_MEMORY. */
 rij_status rj_dataset_draw_sharp(rj_dataset *d, int times);
 
 /* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */

@@ -13,6 +13,8 @@
 
 enum { SIDE = 256 };
 static const double least = 0.02;
+static const double shown =
+    0.25; /* energy of half a grey level, above that of rounding */
 
 /* Mean of r^2 over a plane of h x w; 0 where it has no inside. */
 static double energy(int h, int w, const float *plane)
@@ -43,12 +45,12 @@ static void halve(int h, int w, float *plane)
         }
 }
 
-rij_status rj_softness(const rj_image *image, double *softness)
+/* E[r_0^2] and E[r_1^2] of a picture's middle. */
+static rij_status energies(const rj_image *image, double *fine, double *coarse)
 {
     const int w = RJ_MIN(image->w, SIDE), h = RJ_MIN(image->h, SIDE);
     const int left = (image->w - w) / 2, top = (image->h - h) / 2;
     float *luma = rj_alloc((size_t)w * (size_t)h, sizeof *luma);
-    double fine, coarse;
 
     RJ_REQUIRE(luma, RIJ_E_MEMORY, "softness: no memory");
     for (int y = 0; y < h; y++)
@@ -59,11 +61,28 @@ rij_status rj_softness(const rj_image *image, double *softness)
             luma[(ptrdiff_t)y * w + x] =
                 (float)(RJ_LUMA_R * p[0] + RJ_LUMA_G * p[1] + RJ_LUMA_B * p[2]);
         }
-    fine = energy(h, w, luma);
+    *fine = energy(h, w, luma);
     halve(h, w, luma);
-    coarse = energy(h / 2, w / 2, luma);
+    *coarse = energy(h / 2, w / 2, luma);
     rj_free(luma);
+    return RIJ_OK;
+}
+
+rij_status rj_softness(const rj_image *image, double *softness)
+{
+    double fine, coarse;
+
+    RJ_TRY(energies(image, &fine, &coarse));
     *softness = log2((coarse + least) / (fine + least));
+    return RIJ_OK;
+}
+
+rij_status rj_softness_shown(const rj_image *image, double *softness)
+{
+    double fine, coarse;
+
+    RJ_TRY(energies(image, &fine, &coarse));
+    *softness = fine >= shown ? log2((coarse + least) / (fine + least)) : INFINITY;
     return RIJ_OK;
 }
 
@@ -99,6 +118,9 @@ rij_status rj_dataset_draw_sharp(rj_dataset *d, int times)
     qsort(row, (size_t)n, sizeof *row, by_softness);
     for (int i = 0; i < n / 4; i++)
         d->sample[row[i].sample].draws = times;
+    for (int i = 0; i < d->n; i++) // or what is sharp would be real
+        if (d->sample[i].label == RJ_FAKE_LABEL && d->sample[i].parent >= 0)
+            d->sample[i].draws = d->sample[d->sample[i].parent].draws;
     rj_free(row);
     return RIJ_OK;
 }
