@@ -81,8 +81,9 @@ static int train(const plan *p, int shuffled, rij_model **model)
     o.steps1 = shuffled ? p->shuffled1 : p->steps1;
     o.steps2 = shuffled ? p->shuffled2 : p->steps2;
     o.shuffle_labels = shuffled;
-    o.forged = 0.5; // its fakes are children of its own photographs: worth more room
+    o.forged = 0.4; // its fakes are children of its own photographs: worth more room
     o.sharp = 1;    // and all its photographs are as cameras make them
+    o.weight_decay = 0.8;
     o.progress = show_progress;
     o.user = &b;
     status = rij_train(p->train_manifest, &o, model);
