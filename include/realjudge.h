@@ -322,9 +322,11 @@ typedef struct rij_train_options {
                       neither opened nor told of, and the model is the one that the
                       photographs alone would give; all fakes are forged. Margin 0 is
                       where 5 % of the validation photographs lie above (0) */
-    int sharp;     /* times that each of the sharpest quarter of the photographs comes in
-                      an epoch, 1..16 (5): fine detail is where natural traces are, and
-                      enlarged or denoised photographs have little. 1: all alike */
+    int sharp; /* times that each of the sharpest quarter of the photographs that train
+                  (rounded down) comes in an epoch, 1..16 (5), and stored children of
+                  theirs: fine detail is where natural traces are, and enlarged or
+                  denoised photographs have little. 1: all alike, as with
+                  shuffle_labels */
     /* views */
     int crop;               /* side of the native crop, 32..512, multiple of 16 (144) */
     double degraded;        /* share of views degraded, 0..1 (0.5); off */

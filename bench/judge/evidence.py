@@ -4,10 +4,8 @@
     evidence.py --bin BUILD --photos DIR --others DIR --out DIR [--data DIR]
 
 Forges two families from the photographs in --photos and trains on them as the
-demonstration does (0.65 of the fakes forged anew, all photographs alike, the rate and decay
-of before), else by the defaults;
-forges those two and twelve others, in parents of 512 pixels, from the photographs in
---others; then bench_evidence calibrates the model on the parents that trained, for lack of
+demonstration does (AS_DEMO); forges those two and twelve others, in parents of 512 pixels,
+from the photographs in --others; then bench_evidence calibrates the model on the parents that trained, for lack of
 others, and makes the cases. With --data, a folder with manifest.tsv, a model of its split
 train is calibrated on one half of the large photographs of its split dev, by group, and
 the null state counted on the other half. What lies in --out already is not made again.
@@ -20,8 +18,7 @@ import subprocess
 import sys
 
 TRAINED = "deconv,bilinear"
-# The training that docs/results.md has the figures of.
-BEFORE = ("--forged", "0.65", "--sharp", "1", "--rate2", "0.001", "--weight-decay", "1")
+AS_DEMO = ("--forged", "0.4", "--sharp", "1", "--weight-decay", "0.8")  # examples/demo.c
 JUDGED = TRAINED + (",nearest,shuffle,nearest-vq,gan,latent,sr,sr4,fixed-nearest,fixed-bilinear,"
                     "fixed-bicubic,fixed-zero,fixed-median")
 SIDES = "160,256,384,512,768,1024,1536"
@@ -44,7 +41,7 @@ def forge(a, photos, part, *options):
 def train(a, data, out, *options):
     if not os.path.exists(out):
         run([os.path.join(a.bin, "examples", "train"), "--manifest", data, "--out", out,
-             "--seed", "1", "--quiet", *BEFORE, *options])
+             "--seed", "1", "--quiet", *AS_DEMO, *options])
     return out
 
 

@@ -1,9 +1,10 @@
 /* mix.c: what a batch holds. Every choice comes from a random stream that is named by the
  * batch's number, a row and a purpose, so nothing depends on who makes a row or when.
  *
- * Images of a class are taken in the order of one permutation per epoch, laid end to end:
- * batch t takes places t k .. t k + k - 1 of that endless walk. In a mixed batch a fake
- * that is forged instead leaves its place of the walk unused. */
+ * Images of a class are taken in the order of one permutation per epoch, in which one
+ * stands as often as its sample says (`draws`), laid end to end: batch t takes places t k
+ * .. t k + k - 1 of that endless walk. In a mixed batch a fake that is forged instead
+ * leaves its place of the walk unused. */
 #include "data/data.h"
 
 #include <string.h>

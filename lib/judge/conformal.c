@@ -2,10 +2,10 @@
  * that follows.
  *
  * A calibration picture was judged as it is and re-shipped (shipping.c), which makes a
- * few rows of it, each a softness (softness.c) and a margin. Softness puts rows and new
- * pictures into RJ_BUCKETS buckets, whose edges are quantiles of the photographs' rows;
- * so what is asked is: of photographs about as soft, how many look as generated? Fewer
- * than EACH groups of photographs a bucket are not parted: all lie in one. Rows of
+ * few rows of it, each a softness (data/softness.c) and a margin. Softness puts rows and
+ * new pictures into RJ_BUCKETS buckets, whose edges are quantiles of the photographs'
+ * rows; so what is asked is: of photographs about as soft, how many look as generated?
+ * Fewer than EACH groups of photographs a bucket are not parted: all lie in one. Rows of
  * one group (the crops of a photograph, say) are not independent, so a group of n_k rows
  * weighs one in all:
  *

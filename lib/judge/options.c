@@ -63,9 +63,10 @@ static const number numbers[] = {
     NUMBER(INT, traces, 1, 1, 256, true),
     /* stage 2 */
     NUMBER(INT, batch2, 64, 4, 4096, false),
-    NUMBER(INT, steps2, 4000, 1, 1e8, false),
-    NUMBER(REAL, rate2, 2e-3, 0, 100, false),    // less with sgd and other encoders,
-    NUMBER(REAL, weight_decay, 0.5, 0, 1, true), // and so is this
+    NUMBER(INT, steps2, 4000, 1, 1e8,
+           false), // default_steps() has others for these three
+    NUMBER(REAL, rate2, 2e-3, 0, 100, false),
+    NUMBER(REAL, weight_decay, 0.5, 0, 1, true),
     NUMBER(REAL, warmup, 0.05, 0, 1, true),
     NUMBER(INT, patience, 6, 1, 1000000, true),
     NUMBER(REAL, average, 0.99, 0, 0.9999, true),
