@@ -115,8 +115,8 @@ static inline void show_answers(const rij_evaluation *e, double level, int strip
         if (rij_evaluation_row_at(e, i, &r) != RIJ_OK)
             return;
         printf("%-22s %-9s  %11.4f %6.4f %9.4f  %11.4f %6.4f %9.4f\n", r.generator,
-               r.column, fabs(1 - r.real_generated - r.real_unsure), r.real_unsure,
-               r.real_generated, fabs(1 - r.fake_generated - r.fake_unsure),
+               r.column, fmax(0, 1 - r.real_generated - r.real_unsure), r.real_unsure,
+               r.real_generated, fmax(0, 1 - r.fake_generated - r.fake_unsure),
                r.fake_unsure, r.fake_generated);
     }
 }

@@ -60,9 +60,9 @@ typedef struct rij_examine_options {
  *
  * Returns RIJ_OK, or what rij_predict() returns, or RIJ_E_ARGUMENT (an option is not
  * allowed), RIJ_E_DATA (no calibration, or one too small for the level: it must hold at
- * least 1 / a - 1 independent photographs about as soft as an image, and 1 / b - 1
- * generated images; the message says how many there are), RIJ_E_IMAGE also
- * where it holds too few about as soft as this one. Since 0.1. */
+ * least 1 / a - 1 independent photographs about as soft as an image, and as many
+ * generated images; the message says how many there are), RIJ_E_IMAGE also where it holds
+ * too few about as soft as this one. Since 0.1. */
 RIJ_API RIJ_MUST_USE rij_status rij_examine(const rij_model *model,
                                             const rij_image *image,
                                             const rij_examine_options *options,

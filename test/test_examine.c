@@ -269,20 +269,20 @@ END_TEST
 
 /* ---- evaluation: answers are those of examinations --------------------------------- */
 
-/* A calibration of 40 rows a class in one bucket, all at `margin` but for three generated
+/* A calibration of n rows a class in one bucket, all at `margin` but for three generated
  * ones far below: what lies above it is generated, what lies below is real by the bar for
  * images as they are, and unsure by that for shippings. */
-static void set_calibration(rij_model *m, double margin)
+static void set_calibration(rij_model *m, int n, double margin)
 {
     rj_calibration *c = &m->calibration;
 
     rj_calibration_free(c);
     for (int label = 0; label < 2; label++) {
-        OK(rj_grow((void **)&c->row[label], &c->room[label], 40, sizeof *c->row[label]));
-        for (int i = 0; i < 40; i++)
+        OK(rj_grow((void **)&c->row[label], &c->room[label], n, sizeof *c->row[label]));
+        for (int i = 0; i < n; i++)
             c->row[label][i] = (rj_calibration_row){
                 i, -50, label == RJ_FAKE_LABEL && i < 3 ? -1e9F : (float)margin};
-        c->n[label] = 40;
+        c->n[label] = n;
     }
     OK(rj_conformal_edges(c));
 }
@@ -340,7 +340,7 @@ START_TEST(an_evaluation_counts_answers)
         OK(rij_predict_file(m, under(&p, name), &v));
         sum += v.margin / 24;
     }
-    set_calibration(m, sum);
+    set_calibration(m, 40, sum);
     between = examine_all(m, &p, "real", 24, real[1], real[0]);
     between += examine_all(m, &p, "fake/north", 12, fake[1], fake[0]);
     ck_assert_int_gt(between, 0);
@@ -358,6 +358,34 @@ START_TEST(an_evaluation_counts_answers)
                                 1e-12);
         rij_evaluation_free(e);
     }
+    rij_model_free(m);
+    place_free(&p);
+}
+END_TEST
+
+START_TEST(an_evaluation_is_unsure_where_an_examination_refuses)
+{
+    const place p = place_new(10, 5);
+    rij_model *m = trained(&p);
+    rij_evaluate_options o = RIJ_EVALUATE_OPTIONS_INIT;
+    rij_evaluation *e = NULL;
+    rij_evaluation_row row;
+    rij_examination x;
+
+    set_calibration(m, 18, 1e6); // so that every image is far below generated ones
+    FAILS(rij_examine_file(m, under(&p, "data/real/00.png"), NULL, &x), RIJ_E_DATA);
+    for (o.strip = 0; o.strip < 2; o.strip++) {
+        OK(rij_evaluate(m, p.data, &o, &e));
+        OK(rij_evaluation_row_at(e, 0, &row));
+        ck_assert_double_eq_tol(row.real_unsure, 1, 1e-12);
+        ck_assert_double_eq_tol(row.fake_unsure, 1, 1e-12);
+        rij_evaluation_free(e);
+    }
+    set_calibration(m, 40, 1e6);
+    OK(rij_evaluate(m, p.data, NULL, &e));
+    OK(rij_evaluation_row_at(e, 0, &row));
+    ck_assert_double_eq_tol(row.real_unsure + row.real_generated, 0, 1e-12);
+    rij_evaluation_free(e);
     rij_model_free(m);
     place_free(&p);
 }
@@ -392,4 +420,5 @@ SUITE(examine, an_examination_is_seven_predictions,
       what_fails_leaves_the_calibration_as_it_was, a_level_that_cannot_be_kept_is_refused,
       a_picture_unlike_the_calibration_is_refused_by_itself,
       a_damaged_calibration_is_refused, images_of_a_group_weigh_as_one,
-      an_evaluation_counts_answers, without_a_calibration_there_are_no_answers)
+      an_evaluation_counts_answers, an_evaluation_is_unsure_where_an_examination_refuses,
+      without_a_calibration_there_are_no_answers)

@@ -71,6 +71,49 @@ START_TEST(what_shows_no_detail_is_not_sharp)
 }
 END_TEST
 
+/* Nine photographs, of which the first eight are blank: two are the sharpest quarter, but
+ * only one shows anything. */
+START_TEST(a_check_keeps_blank_photographs_from_the_sharpest)
+{
+    place p = place_new();
+    rj_dataset d;
+    rj_cache *c;
+    rj_pool *pool;
+    rj_image blank = {0};
+    uint8_t *bytes;
+    size_t n;
+    char name[40];
+    int drawn = 0;
+
+    OK(rj_image_new(60, 50, &blank));
+    memset(blank.rgb, 77, (size_t)60 * 50 * 3);
+    OK(rj_png_encode(&blank, &bytes, &n));
+    rj_image_free(&blank);
+    for (int i = 0; i < 9; i++) {
+        snprintf(name, sizeof name, "real/%d.png", i);
+        if (i < 8)
+            save_bytes(&p, name, bytes, n);
+        else
+            save_picture(&p, name, 60, 50, (uint64_t)i);
+    }
+    rj_free(bytes);
+    OK(rj_dataset_open(p.root, NULL, &d));
+    OK(rj_cache_new(&d, 40000, &c));
+    OK(rj_pool_new(2, &pool));
+    OK(rj_dataset_check(&d, c, pool, NULL, NULL, NULL));
+    OK(rj_dataset_draw_sharp(&d, 3)); // two ranks, one photograph with detail
+    for (int i = 0; i < d.n; i++) {
+        ck_assert(isinf(d.sample[i].softness) == (i < 8));
+        drawn += d.sample[i].draws == 3;
+    }
+    ck_assert(drawn == 1 && d.sample[8].draws == 3);
+    rj_pool_free(pool);
+    rj_cache_free(c);
+    rj_dataset_free(&d);
+    place_free(&p);
+}
+END_TEST
+
 START_TEST(halved_and_doubled_is_softer)
 {
     rj_image sharp = {0}, small = {0}, soft = {0};
@@ -143,5 +186,5 @@ START_TEST(each_allocation_may_fail)
 END_TEST
 
 SUITE(softness, check_measures_softness, what_shows_no_detail_is_not_sharp,
-      halved_and_doubled_is_softer, sharpest_quarter_comes_more_often,
-      each_allocation_may_fail)
+      a_check_keeps_blank_photographs_from_the_sharpest, halved_and_doubled_is_softer,
+      sharpest_quarter_comes_more_often, each_allocation_may_fail)

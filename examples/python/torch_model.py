@@ -87,8 +87,9 @@ FRONTS = {"raw": (lambda x: x, 3), "median": (off_median, 3), "npr": (npr, 3),
 EPS = 0.02
 COLOURS = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5],
                         [0.5, -0.418688, -0.081312]], dtype=torch.float64)
-CENTRE = [-0.8, -3.8, -3.8, 1.9, -0.8, 0.25, 0, 0, -2, 0.15, 0.9, 0.9]
-SCALE = [0.55, 1.4, 1.4, 0.6, 0.3, 0.18, 0.17, 0.15, 0.8, 0.13, 0.15, 0.15]
+CENTRE = [-0.8, -3.8, -3.8, 1.9, -0.8, 0.25, 0, 0, -2, 0, 0.9, 0.9]
+SCALE = [0.55, 1.4, 1.4, 0.6, 0.3, 0.18, 0.17, 0.15, 0.8, 1, 0.15, 0.15]
+PHASES = [[0.035, 0.065, 0.11, 0.2], [0.04, 0.055, 0.08, 0.14]]  # by band
 
 
 def band_numbers(plane):
@@ -133,6 +134,7 @@ def statistics(grey):
     centre = torch.tensor([CENTRE] * 4, dtype=s.dtype)
     scale = torch.tensor([SCALE] * 4, dtype=s.dtype)
     centre[3, 0], scale[3, 0] = 4, 1.8
+    centre[:, 9], scale[:, 9] = torch.tensor(PHASES, dtype=s.dtype)
     return ((s - centre) / scale).flatten(1).float()
 
 

@@ -282,8 +282,8 @@ rij_status rj_softness(const rj_image *image, double *softness);
  * is sharp nobody can say. What a check measures. */
 rij_status rj_softness_shown(const rj_image *image, double *softness);
 /* The sharpest quarter of the photographs that train, rounded down, comes `times` times
- * in an epoch, stored children as often as their parents, all else once; by the softness
- * of a check, ties by place. RIJ_E_MEMORY. */
+ * in an epoch, but none without detail, stored children as often as their parents, all
+ * else once; by the softness of a check, ties by place. RIJ_E_MEMORY. */
 rij_status rj_dataset_draw_sharp(rj_dataset *d, int times);
 
 /* ---- batches: view.c, mix.c, batch.c ---------------------------------------------- */

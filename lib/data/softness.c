@@ -116,7 +116,7 @@ rij_status rj_dataset_draw_sharp(rj_dataset *d, int times)
             row[n++] = (ranked){s->softness, i};
     }
     qsort(row, (size_t)n, sizeof *row, by_softness);
-    for (int i = 0; i < n / 4; i++)
+    for (int i = 0; i < n / 4 && row[i].softness < INFINITY; i++)
         d->sample[row[i].sample].draws = times;
     for (int i = 0; i < d->n; i++) // or what is sharp would be real
         if (d->sample[i].label == RJ_FAKE_LABEL && d->sample[i].parent >= 0)

@@ -148,8 +148,7 @@ rij_status rj_card_calibration(rij_model *m, const rj_calibration *c)
         &text,
         "%d independent photographs and %d generated images (or photographs remade, "
         "where there were none), as they are and re-shipped in %d ways, in %d "
-        "%s of softness; an answer at level 0.05 needs 19 photographs and 6 generated "
-        "images in its bucket",
+        "%s of softness; an answer at level 0.05 needs 19 of either in its bucket",
         groups[0], groups[1], RIJ_SHIPPINGS, buckets,
         buckets == 1 ? "bucket" : "buckets");
     return keep(m, "card.calibration", &text);

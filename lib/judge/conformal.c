@@ -188,6 +188,16 @@ rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double
                                level, bar);
 }
 
+bool rj_conformal_enough(const rj_calibration *c, double softness, double margin,
+                         double level)
+{
+    double w[2];
+
+    for (int label = 0; label < 2; label++)
+        rj_conformal_p(c, label, softness, margin, &w[label]);
+    return 1 / (1 + w[0]) <= level && 1 / (1 + w[1]) <= level;
+}
+
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions)
 {
     int contrary = 0;

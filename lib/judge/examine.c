@@ -7,34 +7,27 @@
 /* Whether the level can be kept for pictures of any softness at all. */
 static bool for_some(const rj_calibration *c, double level)
 {
-    for (int k = 0; k < RJ_BUCKETS; k++) {
-        const double softness = k ? (double)c->edge[k - 1] : -INFINITY;
-        double w[2];
-
-        for (int label = 0; label < 2; label++)
-            rj_conformal_p(c, label, softness, 0, &w[label]);
-        if (1 / (1 + w[0]) <= rj_bar(0, level) && 1 / (1 + w[1]) <= rj_bar(1, level))
+    for (int k = 0; k < RJ_BUCKETS; k++)
+        if (rj_conformal_enough(c, k ? (double)c->edge[k - 1] : -INFINITY, 0, level))
             return true;
-    }
     return false;
 }
 
-/* A bar below the least p-value, 1 / (1 + W), is refused. Another picture may have an
+/* A level below the least p-value, 1 / (1 + W), is refused. Another picture may have an
  * answer where this one has none: then it is the picture's fault, else the model's. */
 static rij_status enough(const rij_model *m, const rij_verdict *v, double level)
 {
     static const char *const names[2] = {"photographs", "generated images"};
 
     for (int label = 0; label < 2; label++) {
-        const double bar = rj_bar(label, level);
         double w;
 
         rj_conformal_p(&m->calibration, label, v->softness, v->margin, &w);
-        RJ_REQUIRE(1 / (1 + w) <= bar,
+        RJ_REQUIRE(1 / (1 + w) <= level,
                    for_some(&m->calibration, level) ? RIJ_E_IMAGE : RIJ_E_DATA,
                    "examine: for level %g at least %.0f independent calibration %s about "
                    "as soft as this image are needed, there are %.1f",
-                   level, ceil(1 / bar - 1), names[label], w);
+                   level, ceil(1 / level - 1), names[label], w);
     }
     return RIJ_OK;
 }

@@ -179,6 +179,9 @@ rij_answer rj_conformal_answer(double p_real, double p_generated, double level,
                                double bar);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
                                 double level, double bar);
+/* Whether calibration pictures about as soft suffice for the level, of either label. */
+bool rj_conformal_enough(const rj_calibration *c, double softness, double margin,
+                         double level);
 /* Of answers to an image as it is, then to its shippings: the first, unless another is
  * its contrary. How many are, unless NULL. */
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions);
