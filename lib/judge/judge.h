@@ -170,8 +170,7 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
 extern const char *const rj_answer_names[3]; /* by rij_answer */
 /* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
 rij_status rj_level(const char *verb, double asked, double *level);
-/* The largest p-value among a label's calibration pictures at which an image is so
- * unusual for them that it is answered to be of the other. */
+/* The p-value among a label's pictures up to which one is unusual for them. */
 double rj_bar(int label, double level);
 /* `bar` is that of generated images: rj_bar() of an image as it is, the level itself of a
  * shipping. */
