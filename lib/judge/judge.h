@@ -170,10 +170,9 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
 extern const char *const rj_answer_names[3]; /* by rij_answer */
 /* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
 rij_status rj_level(const char *verb, double asked, double *level);
-/* The p-value among a label's pictures up to which one is unusual for them. */
+/* The p-value up to which an image is unusual for a label. */
 double rj_bar(int label, double level);
-/* `bar` is that of generated images: rj_bar() of an image as it is, the level itself of a
- * shipping. */
+/* `bar`: rj_bar() of generated images for an image as it is, of a shipping the level. */
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level,
                                double bar);
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
