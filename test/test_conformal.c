@@ -128,7 +128,9 @@ START_TEST(answers_need_one_unusual_class)
 {
     static const rij_answer U = RIJ_ANSWER_UNSURE, R = RIJ_ANSWER_REAL,
                             G = RIJ_ANSWER_GENERATED;
-    const double b = rj_bar(RJ_FAKE_LABEL, 0.05);
+    static const struct {
+        double level, real;
+    } bars[] = {{0.01, 0.03}, {0.05, 0.15}, {0.1, 0.15}, {0.3, 0.3}};
     const struct {
         int n;
         rij_answer alone[7], answer;
@@ -142,17 +144,21 @@ START_TEST(answers_need_one_unusual_class)
         {7, {R, U, U, U, U, U, U}, R, 0},
     };
 
-    ck_assert_double_eq(rj_bar(RJ_REAL_LABEL, 0.05), 0.05);
-    ck_assert_double_eq_tol(rj_bar(RJ_FAKE_LABEL, 0.01), 0.03, 1e-15);
-    ck_assert_double_eq(rj_bar(RJ_FAKE_LABEL, 0.1), 0.15);
-    ck_assert_double_eq(rj_bar(RJ_FAKE_LABEL, 0.3), 0.3);
-    ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05, b), G);
-    ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05, b), U);
-    ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05, b), G);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05, b), R);
-    ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05, b), U);
-    ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05, b), R);
-    ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05, b), U); // like neither
+    ck_assert_int_eq(rj_conformal_answer(0.05, 0.5, 0.05, false), G);
+    ck_assert_int_eq(rj_conformal_answer(0.051, 0.5, 0.05, false), U);
+    ck_assert_int_eq(rj_conformal_answer(0.04, 0.06, 0.05, false), G);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.14, 0.05, false), R);
+    ck_assert_int_eq(rj_conformal_answer(0.5, 0.16, 0.05, false), U);
+    ck_assert_int_eq(rj_conformal_answer(0.06, 0.01, 0.05, false), R);
+    for (int i = 0; i < RJ_COUNT(bars); i++) {
+        const double a = bars[i].level, bar = bars[i].real;
+
+        ck_assert_int_eq(rj_conformal_answer(0.6, bar - 1e-9, a, false), R);
+        ck_assert_int_eq(rj_conformal_answer(0.6, bar + 1e-9, a, false), U);
+        ck_assert_int_eq(rj_conformal_answer(0.6, a, a, true), R);
+        ck_assert_int_eq(rj_conformal_answer(0.6, a + 1e-9, a, true), U);
+    }
+    ck_assert_int_eq(rj_conformal_answer(0.01, 0.01, 0.05, false), U); // like neither
     for (int i = 0; i < RJ_COUNT(strips); i++) {
         int contrary = -1;
 

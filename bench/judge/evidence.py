@@ -5,8 +5,8 @@
 
 Forges two families from the photographs in --photos and trains on them as the
 demonstration does (AS_DEMO); forges those two and twelve others, in parents of 512 pixels,
-from the photographs in --others; then bench_evidence calibrates the model on the parents that trained, for lack of
-others, and makes the cases. With --data, a folder with manifest.tsv, a model of its split
+from the photographs in --others; then bench_evidence calibrates the model on the parents
+that trained, for lack of others, and makes the cases. With --data, a folder with manifest.tsv, a model of its split
 train is calibrated on one half of the large photographs of its split dev, by group, and
 the null state counted on the other half. What lies in --out already is not made again.
 """
@@ -17,8 +17,9 @@ import os
 import subprocess
 import sys
 
+from families import AS_DEMO
+
 TRAINED = "deconv,bilinear"
-AS_DEMO = ("--forged", "0.4", "--sharp", "1", "--weight-decay", "0.8")  # examples/demo.c
 JUDGED = TRAINED + (",nearest,shuffle,nearest-vq,gan,latent,sr,sr4,fixed-nearest,fixed-bilinear,"
                     "fixed-bicubic,fixed-zero,fixed-median")
 SIDES = "160,256,384,512,768,1024,1536"

@@ -4,10 +4,11 @@
     families.py --bin BUILD --photos DIR --others DIR --out DIR [--strips DIR] [--steps N]
 
 Forges every family from the photographs in --photos and from those in --others. Then, for
-each family, trains (AS_DEMO) on the children of all the others made from --photos, and judges the
-family's children made from --others beside their parents. A line a family: seconds of
-processors to forge it (bench_forge), decibels of children against parents, and the AUC of
-the judging per column. What lies in --out already is not made again.
+each family, trains as the demonstration does (AS_DEMO) on the children of all the others
+made from --photos, and judges the family's children made from --others beside their
+parents. A line a family: seconds of processors to forge it (bench_forge), decibels of
+children against parents, and the AUC of the judging per column. What lies in --out already
+is not made again.
 """
 import argparse
 import csv

@@ -13,8 +13,7 @@
 
 enum { SIDE = 256 };
 static const double least = 0.02;
-static const double shown =
-    0.25; /* energy of half a grey level, above that of rounding */
+static const double shown = 0.25; /* half a grey level's energy: above rounding */
 
 /* Mean of r^2 over a plane of h x w; 0 where it has no inside. */
 static double energy(int h, int w, const float *plane)
@@ -68,12 +67,17 @@ static rij_status energies(const rj_image *image, double *fine, double *coarse)
     return RIJ_OK;
 }
 
+static double ratio(double fine, double coarse)
+{
+    return log2((coarse + least) / (fine + least));
+}
+
 rij_status rj_softness(const rj_image *image, double *softness)
 {
     double fine, coarse;
 
     RJ_TRY(energies(image, &fine, &coarse));
-    *softness = log2((coarse + least) / (fine + least));
+    *softness = ratio(fine, coarse);
     return RIJ_OK;
 }
 
@@ -82,7 +86,7 @@ rij_status rj_softness_shown(const rj_image *image, double *softness)
     double fine, coarse;
 
     RJ_TRY(energies(image, &fine, &coarse));
-    *softness = fine >= shown ? log2((coarse + least) / (fine + least)) : INFINITY;
+    *softness = fine < shown ? INFINITY : ratio(fine, coarse);
     return RIJ_OK;
 }
 

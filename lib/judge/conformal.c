@@ -166,13 +166,10 @@ rij_status rj_level(const char *verb, double asked, double *level)
     return RIJ_OK;
 }
 
-double rj_bar(int label, double level)
+rij_answer rj_conformal_answer(double p_real, double p_generated, double a, bool shipped)
 {
-    return label == RJ_REAL_LABEL ? level : RJ_MAX(level, RJ_MIN(3 * level, 0.15));
-}
+    const double bar = shipped ? a : RJ_MAX(a, RJ_MIN(3 * a, 0.15));
 
-rij_answer rj_conformal_answer(double p_real, double p_generated, double a, double bar)
-{
     if (p_real <= a && p_generated > a)
         return RIJ_ANSWER_GENERATED;
     if (p_generated <= bar && p_real > a)
@@ -180,22 +177,21 @@ rij_answer rj_conformal_answer(double p_real, double p_generated, double a, doub
     return RIJ_ANSWER_UNSURE;
 }
 
-rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
-                                double level, double bar)
+bool rj_conformal_enough(const double w[2], double level)
 {
-    return rj_conformal_answer(rj_conformal_p(c, RJ_REAL_LABEL, softness, margin, NULL),
-                               rj_conformal_p(c, RJ_FAKE_LABEL, softness, margin, NULL),
-                               level, bar);
+    return 1 / (1 + w[RJ_REAL_LABEL]) <= level && 1 / (1 + w[RJ_FAKE_LABEL]) <= level;
 }
 
-bool rj_conformal_enough(const rj_calibration *c, double softness, double margin,
-                         double level)
+rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
+                                double level, bool shipped)
 {
-    double w[2];
+    double p[2], w[2];
 
     for (int label = 0; label < 2; label++)
-        rj_conformal_p(c, label, softness, margin, &w[label]);
-    return 1 / (1 + w[0]) <= level && 1 / (1 + w[1]) <= level;
+        p[label] = rj_conformal_p(c, label, softness, margin, &w[label]);
+    if (!shipped && !rj_conformal_enough(w, level))
+        return RIJ_ANSWER_UNSURE;
+    return rj_conformal_answer(p[RJ_REAL_LABEL], p[RJ_FAKE_LABEL], level, shipped);
 }
 
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions)

@@ -195,8 +195,6 @@ static rij_status judge_chunk(run *r)
  * emptied. Unsure where rij_examine() would refuse. */
 static void decide(run *r, shot *s, size_t at)
 {
-    const rj_calibration *c = &r->m->calibration;
-    const double bar = rj_bar(RJ_FAKE_LABEL, r->level);
     rij_answer alone[RIJ_SHIPPINGS + 1] = {RIJ_ANSWER_UNSURE};
 
     for (int w = 0; w < r->ways; w++) {
@@ -204,9 +202,9 @@ static void decide(run *r, shot *s, size_t at)
 
         if (w == 0)
             r->margin[at] = margin;
-        if (r->answer && (w || rj_conformal_enough(c, s[0].softness, margin, r->level)))
-            alone[w] = rj_calibrated_answer(c, s[w].softness, margin, r->level,
-                                            w ? r->level : bar);
+        if (r->answer)
+            alone[w] = rj_calibrated_answer(&r->m->calibration, s[w].softness, margin,
+                                            r->level, w > 0);
         drop(&s[w]);
     }
     if (r->answer)

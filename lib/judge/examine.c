@@ -7,9 +7,15 @@
 /* Whether the level can be kept for pictures of any softness at all. */
 static bool for_some(const rj_calibration *c, double level)
 {
-    for (int k = 0; k < RJ_BUCKETS; k++)
-        if (rj_conformal_enough(c, k ? (double)c->edge[k - 1] : -INFINITY, 0, level))
+    for (int k = 0; k < RJ_BUCKETS; k++) {
+        const double softness = k ? (double)c->edge[k - 1] : -INFINITY;
+        double w[2];
+
+        for (int label = 0; label < 2; label++)
+            rj_conformal_p(c, label, softness, 0, &w[label]);
+        if (rj_conformal_enough(w, level))
             return true;
+    }
     return false;
 }
 
@@ -48,12 +54,12 @@ static rij_status examine(const rij_model *m, const rj_image *image, double leve
     rj_context_give(m, c);
     RJ_TRY(status);
     RJ_TRY(enough(m, &e.verdict, level));
-    answer[0] = rj_conformal_answer(e.verdict.p_real, e.verdict.p_generated, level,
-                                    rj_bar(RJ_FAKE_LABEL, level));
+    answer[0] =
+        rj_conformal_answer(e.verdict.p_real, e.verdict.p_generated, level, false);
     for (int i = 0; i < RIJ_SHIPPINGS; i++) {
         const rij_verdict *v = &shipped[i];
 
-        answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level, level);
+        answer[i + 1] = rj_conformal_answer(v->p_real, v->p_generated, level, true);
         e.strip[i] = (rij_shipped){rj_shipping_names[i], v->margin, v->p_real,
                                    v->p_generated, answer[i + 1]};
     }

@@ -170,16 +170,14 @@ double rj_conformal_p(const rj_calibration *c, int label, double softness, doubl
 extern const char *const rj_answer_names[3]; /* by rij_answer */
 /* A level of the options, 0: 0.05. RIJ_E_ARGUMENT: not in 0.001..0.5. */
 rij_status rj_level(const char *verb, double asked, double *level);
-/* The p-value up to which an image is unusual for a label. */
-double rj_bar(int label, double level);
-/* `bar`: rj_bar() of generated images for an image as it is, of a shipping the level. */
+/* `shipped`: of a re-shipping, whose bar for "real" is the level itself. */
 rij_answer rj_conformal_answer(double p_real, double p_generated, double level,
-                               double bar);
+                               bool shipped);
+/* Whether W of either label suffices for the level. */
+bool rj_conformal_enough(const double w[2], double level);
+/* By the p-values of a margin; unsure of an image as it is if W does not suffice. */
 rij_answer rj_calibrated_answer(const rj_calibration *c, double softness, double margin,
-                                double level, double bar);
-/* Whether calibration pictures about as soft suffice for the level, of either label. */
-bool rj_conformal_enough(const rj_calibration *c, double softness, double margin,
-                         double level);
+                                double level, bool shipped);
 /* Of answers to an image as it is, then to its shippings: the first, unless another is
  * its contrary. How many are, unless NULL. */
 rij_answer rj_strip_answer(int n, const rij_answer *alone, int *contradictions);

@@ -61,10 +61,9 @@ static const number numbers[] = {
     NUMBER(REAL, l_dec, -1, 0, 1000, true),
     NUMBER(REAL, broken, 0.5, 0, 1, true),
     NUMBER(INT, traces, 1, 1, 256, true),
-    /* stage 2 */
+    /* stage 2; default_steps() has others of steps2, rate2, weight_decay */
     NUMBER(INT, batch2, 64, 4, 4096, false),
-    NUMBER(INT, steps2, 4000, 1, 1e8,
-           false), // default_steps() has others for these three
+    NUMBER(INT, steps2, 4000, 1, 1e8, false),
     NUMBER(REAL, rate2, 2e-3, 0, 100, false),
     NUMBER(REAL, weight_decay, 0.5, 0, 1, true),
     NUMBER(REAL, warmup, 0.05, 0, 1, true),

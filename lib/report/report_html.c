@@ -315,7 +315,7 @@ static void words(rj_text *t)
         "false alarms and misses are equally frequent.</dd><dt>at 1 %, at 5 %</dt><dd>At "
         "the margin that 1 % (5 %) of the model's own calibration photographs lie above."
         "</dd><dt>ECE, Brier</dt><dd>How far scores are from probabilities; 0 is "
-        "best.</dd><dt>unsure</dt><dd>Neither class can be ruled out at this level, or a "
+        "best.</dd><dt>unsure</dt><dd>Unusual for neither class or for both, or a "
         "re-shipping of the image got the contrary answer.</dd></dl>\n");
 }
 
